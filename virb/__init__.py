@@ -1,0 +1,40 @@
+"""virb: what a visual encoder is worth, over twenty downstream tasks. The public names, on one page."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "evaluate": "virb.api",
+    "leaderboard": "virb.api",
+    "Task": "virb.spec",
+    "EncoderCard": "virb.spec",
+    "Protocol": "virb.spec",
+    "Record": "virb.record",
+    "VirbError": "virb.errors",
+}
+
+if TYPE_CHECKING:
+    from virb.api import evaluate as evaluate
+    from virb.api import leaderboard as leaderboard
+    from virb.errors import VirbError as VirbError
+    from virb.record import Record as Record
+    from virb.spec import EncoderCard as EncoderCard
+    from virb.spec import Protocol as Protocol
+    from virb.spec import Task as Task
+
+__all__ = ["EncoderCard", "Protocol", "Record", "Task", "VirbError", "__version__", "evaluate", "leaderboard"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use: `import virb` stays light and imports no torch."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'virb' has no attribute '{name}'")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,160 @@
+"""The Python interface: what the command line does, as functions that return tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from virb.errors import MissingData, UsageError
+from virb.paths import cache_folder
+from virb.progress import Progress
+from virb.suite import Selection, encoder_cards, protocol, select_tasks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from virb.harness import Report
+    from virb.plan import Options
+    from virb.spec import EncoderCard
+
+
+def evaluate(
+    encoder: str | Path | nn.Module | Sequence[str | Path | nn.Module],
+    tasks: str | Sequence[str] = "all",
+    *,
+    sample: bool = False,
+    data: str | Path | None = None,
+    protocol: str | None = None,
+    device: str = "auto",
+    limit: int | None = None,
+    seeds: int | None = None,
+    out: str | Path = "results",
+    force: bool = False,
+    save_heads: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Evaluate one encoder or several; return one row per encoder and task.
+
+    An encoder is whatever `virb evaluate --encoder` takes, or a `torch.nn.Module` that takes normalised images
+    [N, 3, H, W] and returns embeddings [N, D]. The column `status` says measured, resumed, skipped or failed.
+    """
+    options = make_options(
+        sample=sample,
+        data=data,
+        protocol_name=protocol,
+        device=device,
+        limit=limit,
+        seeds=seeds,
+        out=out,
+        force=force,
+        save_heads=save_heads,
+    )
+    from virb.harness import run
+
+    selection = select_tasks(tasks if isinstance(tasks, str) else ",".join(tasks))
+    if sample:
+        make_sample(selection, progress)
+    return frame(run(_encoders(encoder), selection, options, progress))
+
+
+def leaderboard(out: str | Path = "results") -> pd.DataFrame:
+    """Return every record below a results folder, one row each; `comparison` tells which may be ranked together."""
+    import pandas as pd
+
+    from virb.record import read_all, to_row
+
+    return pd.DataFrame([to_row(record) for record in read_all(Path(out))[0]])
+
+
+def make_options(
+    *,
+    sample: bool,
+    data: str | Path | None,
+    protocol_name: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    limit: int | None = None,
+    seeds: int | None = None,
+    out: str | Path = "results",
+    force: bool = False,
+    save_heads: bool = False,
+    workers: int | None = None,
+    cache_size: float | None = None,
+) -> Options:
+    """Return checked options; the sample world brings its own folder and the quick protocol."""
+    import os
+
+    from virb.plan import GIB, Options, choose_device
+
+    for name, value, least in (("limit", limit, 1), ("seeds", seeds, 1), ("workers", workers, 0)):
+        if value is not None and value < least:
+            raise UsageError(
+                f"--{name} {value}", f"a whole number from {least} up", f"leave --{name} out or correct it"
+            )
+    if sample and data is not None:
+        raise UsageError("both --sample and --data were given", "one of them", "leave one out")
+    from virb.sample import ensure
+
+    root = ensure([]) if sample else Path(data or os.environ.get("VIRB_DATA") or "data").expanduser()
+    if not sample and not root.is_dir():
+        raise MissingData(
+            f"the data folder {root} does not exist" + (" (it is a file)" if root.exists() else ""),
+            "a folder with the data sets in their owners' layouts",
+            "pass it with --data or $VIRB_DATA, or add --sample to run on the built-in sample world",
+        )
+    limits = {} if cache_size is None else {"cache_limit": int(cache_size * GIB)}
+    return Options(
+        protocol=protocol(protocol_name or ("quick" if sample else "standard")),
+        root=root,
+        source="sample" if sample else "real",
+        out=Path(out).expanduser(),
+        device=choose_device(device),
+        precision=precision,
+        limit=limit,
+        seeds=seeds,
+        force=force,
+        save_heads=save_heads,
+        workers=workers,
+        cache=cache_folder(),
+        **limits,
+    )
+
+
+def make_sample(selection: Selection, progress: Progress | None) -> Path:
+    """Make the sample data sets that a selection needs and that are not there yet."""
+    from virb.progress import Relay, Silent
+    from virb.sample import ensure
+
+    names = sorted({task.dataset for task in selection.tasks})
+    with Relay(progress or Silent(), "sample world: {}", "images") as relay:
+        return ensure(names, progress=relay)
+
+
+def frame(report: Report) -> pd.DataFrame:
+    """Return a run's report as a table."""
+    import pandas as pd
+
+    from virb.record import to_row
+
+    rows = [{**to_row(record), "status": "measured", "reason": ""} for record in report.records]
+    rows += [{**to_row(record), "status": "resumed", "reason": ""} for record in report.resumed]
+    rows += [{"task": gap.task.name, "status": "skipped", "reason": str(gap.error)} for gap in report.skipped]
+    rows += [
+        {"encoder": failure.encoder, "task": failure.task, "status": "failed", "reason": str(failure.error)}
+        for failure in report.failures
+    ]
+    return pd.DataFrame(rows)
+
+
+def _encoders(
+    encoder: str | Path | nn.Module | Sequence[str | Path | nn.Module],
+) -> list[EncoderCard | nn.Module]:
+    from torch import nn
+
+    several = [encoder] if isinstance(encoder, (str, Path, nn.Module)) else list(encoder)
+    found: list[EncoderCard | nn.Module] = []
+    for item in several:
+        found += [item] if isinstance(item, nn.Module) else encoder_cards([str(item)])
+    return found

@@ -1,0 +1,342 @@
+"""Backbones: a name to a frozen encoder with one interface (stage 2: card -> Encoder).
+
+Every encoder answers one call with a pooled embedding and, on request, a list of maps from fine to coarse. Heads
+and harness never look inside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from virb.digest import digest
+from virb.errors import CheckpointError, UsageError, VirbError, nearest
+from virb.spec import EncoderCard, Triple
+from virb.types import FeatureShape
+
+IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+INTERFACE = 1
+"""Raised whenever the same weights would answer differently: it is part of every fingerprint."""
+
+Output = tuple[torch.Tensor, list[torch.Tensor]]
+
+
+class Encoder(nn.Module):
+    """A frozen body with the facts that the harness needs: card, shape, view, fingerprint.
+
+    `body(images, maps)` takes normalised images [N, 3, H, W] and returns pooled [N, D] and maps, each [N, C, h, w].
+    """
+
+    def __init__(self, card: EncoderCard, body: nn.Module, arch: str, mean: Triple, std: Triple) -> None:
+        super().__init__()
+        self.card, self.arch = card, arch
+        self.mean, self.std = card.mean or mean, card.std or std
+        self.body = body.eval().requires_grad_(False)
+        self.fixed_size = card.size or _fixed_size(body)
+        self.patch = _patch(body)
+        self.weights_hash = hash_weights(body)
+        self.fingerprint = digest(
+            {
+                "arch": arch,
+                "weights": self.weights_hash,
+                "mean": self.mean,
+                "std": self.std,
+                "size": self.fixed_size,
+                "interface": INTERFACE,
+            }
+        )
+        self.shape = self._measure()
+
+    def train(self, mode: bool = True) -> Encoder:
+        """Stay in eval mode: a frozen encoder whose BatchNorm moves is another encoder."""
+        return super().train(False)
+
+    def forward(self, images: torch.Tensor, maps: bool = False) -> Output:
+        """Return pooled [N, D] and, when asked for, the maps from fine to coarse."""
+        pooled, levels = self.body(images, maps)
+        return pooled, levels
+
+    def resolve_size(self, wanted: int) -> int:
+        """Return the pixel size this encoder takes for a wanted one: its only one, or a multiple of its patch."""
+        if self.fixed_size:
+            return self.fixed_size
+        return max(1, round(wanted / self.patch)) * self.patch
+
+    @torch.inference_mode()
+    def _measure(self) -> FeatureShape:
+        size = self.resolve_size(96)
+        device = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
+        try:
+            pooled, maps = self(torch.zeros(1, 3, size, size, device=device), maps=True)
+        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
+            raise CheckpointError(
+                f"encoder {self.card.name} ({self.arch}) cannot encode one {size} x {size} image: {error}",
+                "a module that takes normalised images [N, 3, H, W]",
+                "give the card a 'size' that the architecture accepts, or choose another architecture",
+            ) from error
+        levels = tuple((level.shape[1], max(1, round(size / level.shape[-1]))) for level in maps)
+        return FeatureShape(pooled.shape[1], levels)
+
+
+class TimmBody(nn.Module):
+    """Any timm model: `forward_intermediates` gives everything in one forward."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model: Any = model
+        reductions = [stage["reduction"] for stage in model.feature_info]
+        count = len(reductions)
+        # A plain vision transformer lists every block at one stride: four evenly spaced ones stand for it.
+        flat = count > 5 and len(set(reductions)) == 1
+        self.levels = [(step * count) // 4 - 1 for step in range(1, 5)] if flat else list(range(count))
+        self.normalised = flat
+
+    def forward(self, images: torch.Tensor, maps: bool) -> Output:
+        """Return the embedding before the classifier, and the maps."""
+        if not maps:
+            return self.model.forward_head(self.model.forward_features(images), pre_logits=True), []
+        final, levels = self.model.forward_intermediates(images, indices=self.levels, norm=self.normalised)
+        return self.model.forward_head(final, pre_logits=True), list(levels)
+
+
+class PixelsBody(nn.Module):
+    """Known-answer floor: the picture itself on a 16 x 16 grid."""
+
+    def forward(self, images: torch.Tensor, maps: bool) -> Output:
+        """Return 768 averaged pixel values, and the averaged picture at strides 4 to 32."""
+        return functional.adaptive_avg_pool2d(images, 16).flatten(1), _pyramid(images) if maps else []
+
+
+class ColorBody(nn.Module):
+    """Known-answer floor: which colours there are, and nothing of where."""
+
+    bins = 4
+
+    def forward(self, images: torch.Tensor, maps: bool) -> Output:
+        """Return the joint histogram of 4 x 4 x 4 colours, and the averaged picture at strides 4 to 32."""
+        levels = (images.clamp(0, 1) * self.bins).long().clamp_(max=self.bins - 1)
+        codes = (levels[:, 0] * self.bins + levels[:, 1]) * self.bins + levels[:, 2]
+        counts = images.new_zeros(len(images), self.bins**3)
+        counts.scatter_add_(1, codes.flatten(1), torch.ones_like(codes.flatten(1), dtype=images.dtype))
+        return counts / codes[0].numel(), _pyramid(images) if maps else []
+
+
+class ModuleBody(nn.Module):
+    """A module of the user's own: what it returns is the embedding; a map is averaged over its pixels."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: torch.Tensor, maps: bool) -> Output:
+        """Return [N, D]; maps only where the module returns one."""
+        output = self.module(images)
+        if not isinstance(output, torch.Tensor) or output.ndim not in (2, 4) or len(output) != len(images):
+            found = getattr(output, "shape", type(output).__name__)
+            raise ValueError(f"it returned {found} for images {tuple(images.shape)}, not [N, D] or [N, C, h, w]")
+        if output.ndim == 2:
+            return output, []
+        return output.mean((2, 3)), [output] if maps else []
+
+
+def _pyramid(images: torch.Tensor) -> list[torch.Tensor]:
+    return [functional.avg_pool2d(images, stride, ceil_mode=True) for stride in (4, 8, 16, 32)]
+
+
+def load_named(card: EncoderCard) -> Encoder:
+    """Return the encoder behind `timm:`, `torchvision:`, `random:` or `baseline:`."""
+    scheme, _, name = card.weights.partition(":")
+    return {"timm": _timm, "torchvision": _torchvision, "random": _random, "baseline": _baseline}[scheme](card, name)
+
+
+def from_module(card: EncoderCard, module: nn.Module) -> Encoder:
+    """Return an encoder around a module of the user's own; a timm model keeps its full interface."""
+    arch = f"{type(module).__module__}.{type(module).__qualname__}"
+    if isinstance(module, Encoder):
+        return module
+    mean, std = _statistics(module)
+    body = TimmBody(module) if hasattr(module, "forward_intermediates") else ModuleBody(module)
+    return Encoder(card, body, arch, mean, std)
+
+
+def from_state(card: EncoderCard, arch: str, state: Mapping[str, torch.Tensor], where: str) -> Encoder:
+    """Return timm's architecture filled with these tensors; every backbone tensor must be matched."""
+    model = create(arch)
+    fill(model, state, arch, where)
+    return Encoder(card, TimmBody(model), arch, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def create(arch: str, pretrained: bool = False) -> Any:
+    """Return a timm model without classifier that takes other image sizes where its kind can."""
+    import timm
+
+    if not timm.is_model(arch.split(".")[0]):
+        known = timm.list_models()
+        raise UsageError(
+            f"timm has no architecture '{arch}'; {nearest(arch, known)}".rstrip("; "),
+            f"one of timm's {len(known):,} names",
+            "list them with: python -c \"import timm; print(timm.list_models('*resnet*'))\"",
+        )
+    try:
+        model: Any = timm.create_model(arch, pretrained=pretrained, num_classes=0, dynamic_img_size=True)
+    except TypeError:
+        model = timm.create_model(arch, pretrained=pretrained, num_classes=0)
+    if not hasattr(model, "forward_intermediates"):
+        raise UsageError(
+            f"timm's {arch} offers no forward_intermediates", "an architecture that returns maps", "choose another one"
+        )
+    return model
+
+
+def fill(model: nn.Module, state: Mapping[str, torch.Tensor], arch: str, where: str) -> None:
+    """Load tensors into a model; silently random weights are the field's most frequent complaint, so no gaps."""
+    classifier = getattr(model, "default_cfg", {}).get("classifier", "fc")
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    kept = {key: value for key, value in state.items() if key.rsplit(".", 1)[0] not in heads}
+    wanted = model.state_dict()
+    missing = [key for key in wanted if key not in kept and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in kept if key not in wanted]
+    shapes = [key for key in kept if key in wanted and kept[key].shape != wanted[key].shape]
+    if missing or unexpected or shapes:
+        problems = [
+            f"{len(found)} {label} ({', '.join(found[:4])}{', …' if len(found) > 4 else ''})"
+            for label, found in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+            if found
+        ]
+        raise CheckpointError(
+            f"{where} does not fill {arch}: of {len(wanted)} backbone tensors {'; '.join(problems)}",
+            f"every tensor of timm's {arch}, and nothing beside its classifier",
+            "check that the file is a plain state dict of this architecture",
+        )
+    model.load_state_dict(kept, strict=False)
+
+
+@torch.no_grad()
+def hash_weights(module: nn.Module) -> str:
+    """Return a hash of every tensor's name, type, shape and bytes."""
+    state = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        value = tensor.detach().cpu().contiguous()
+        state.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
+        state.update(value.reshape(-1).view(torch.uint8).numpy() if value.numel() else b"")
+    return state.hexdigest()
+
+
+def _timm(card: EncoderCard, name: str) -> Encoder:
+    import timm
+
+    if timm.is_model(name.split(".")[0]) and not timm.models.is_model_pretrained(name):
+        tags = timm.list_pretrained(f"{name.split('.')[0]}.*")
+        raise UsageError(
+            f"timm has no pretrained weights '{name}'",
+            "one of " + ", ".join(tags) if tags else "an architecture with weights",
+            f"use random:{name.split('.')[0]} for random weights",
+        )
+    try:
+        with _offline_unless_reachable():
+            model = create(name, pretrained=True)
+    except VirbError:
+        raise
+    except Exception as error:  # the hub's client raises some twenty kinds of its own
+        reason = (str(error).splitlines() or [""])[0]
+        raise CheckpointError(
+            f"cannot fetch timm:{name}: {type(error).__name__}: {reason}",
+            "a reachable huggingface.co, or the weights in its local cache",
+            "check the network, or download the weights elsewhere and pass the file with --encoder FILE",
+        ) from error
+    mean, std = _statistics(model)
+    return Encoder(card, TimmBody(model), name, mean, std)
+
+
+@contextmanager
+def _offline_unless_reachable() -> Iterator[None]:
+    """Look in the local cache only when the hub's name does not resolve: its client would retry for a minute."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    if not urllib.request.getproxies():
+        try:
+            socket.getaddrinfo(urllib.parse.urlsplit(constants.ENDPOINT).hostname, None)
+        except OSError:
+            constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _torchvision(card: EncoderCard, name: str) -> Encoder:
+    from torchvision import models
+
+    arch, _, tag = name.partition(".")
+    if arch not in models.list_models(module=models):
+        raise UsageError(
+            f"torchvision has no model '{arch}'; {nearest(arch, models.list_models(module=models))}".rstrip("; "),
+            "a classification model of torchvision.models",
+            "see torchvision's documentation for the names",
+        )
+    known = models.get_model_weights(arch)
+    if tag and tag not in known.__members__:
+        raise UsageError(
+            f"torchvision's {arch} has no weights '{tag}'", "one of " + ", ".join(known.__members__), "choose one"
+        )
+    weights = known[tag] if tag else known.DEFAULT
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"cannot fetch {weights.url}: {error}",
+            "a reachable download.pytorch.org, or the file in torch's cache",
+            f"download it elsewhere into {torch.hub.get_dir()}/checkpoints, or pass the file with --encoder FILE",
+        ) from error
+    return from_state(card, arch, state, f"torchvision:{arch}.{weights.name}")
+
+
+def _random(card: EncoderCard, name: str) -> Encoder:
+    """Random weights from the architecture's own initialisation; `random:resnet18@7` is another draw."""
+    arch, _, seed = name.partition("@")
+    if seed and not seed.isdigit():
+        raise UsageError(f"'{seed}' is no seed in random:{name}", "a whole number after '@'", "random:resnet18@7")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(seed or 0))
+        model = create(arch)
+        # timm starts the last BatchNorm of each residual block at zero, which would cut the blocks out.
+        if hasattr(model, "init_weights") and "resnet" in type(model).__module__:
+            model.init_weights(zero_init_last=False)
+    return Encoder(card, TimmBody(model), arch, *_statistics(model))
+
+
+def _baseline(card: EncoderCard, name: str) -> Encoder:
+    bodies: dict[str, type[nn.Module]] = {"pixels": PixelsBody, "color": ColorBody}
+    if name not in bodies:
+        raise UsageError(
+            f"there is no baseline '{name}'; {nearest(name, bodies)}".rstrip("; "), "one of pixels, color", "choose one"
+        )
+    return Encoder(card, bodies[name](), f"baseline:{name}", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def _statistics(model: nn.Module) -> tuple[Triple, Triple]:
+    facts = getattr(model, "pretrained_cfg", None) or {}
+    return tuple(facts.get("mean", IMAGENET_MEAN)), tuple(facts.get("std", IMAGENET_STD))
+
+
+def _fixed_size(body: nn.Module) -> int | None:
+    embed = getattr(getattr(body, "model", None), "patch_embed", None)
+    size = getattr(embed, "img_size", None)
+    free = getattr(getattr(body, "model", None), "dynamic_img_size", False) or not getattr(embed, "strict_img_size", 1)
+    return int(size[0]) if size and not free else None
+
+
+def _patch(body: nn.Module) -> int:
+    size = getattr(getattr(getattr(body, "model", None), "patch_embed", None), "patch_size", 1)
+    return int(size[0] if isinstance(size, tuple) else size)

@@ -1,0 +1,1 @@
+"""Bench: the measurement behind every claim about speed, runnable by users."""

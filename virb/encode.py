@@ -1,0 +1,234 @@
+"""Encode: images to features (stage 3). One decode and one encoder pass per image, whatever number of tasks want it.
+
+Decoding and resizing end in uint8; normalisation, precision and memory layout happen on the device. Chunk
+boundaries are fixed, because the last bits of a convolution depend on the shape of its batch.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from virb.backbones import Encoder
+from virb.errors import DataError, NumericsError
+from virb.types import Numerics, View
+
+log = logging.getLogger(__name__)
+
+_CPU_PIXELS = 8 * 224 * 224
+"""Per chunk on a CPU: larger batches spend a quarter of their time in page faults (facts: performance)."""
+_GPU_CHUNK = 256
+_FOLD_TOLERANCE = 1e-4
+
+
+def choose_numerics(device: torch.device, size: int, precision: str = "auto") -> Numerics:
+    """Return precision, chunk and layout for a device; half precision only where the hardware has it."""
+    if precision == "auto":
+        precision = "float16" if device.type == "cuda" else "float32"
+    chunk = _GPU_CHUNK if device.type == "cuda" else min(16, max(1, _CPU_PIXELS // size**2))
+    return Numerics(device.type, precision, folded=True, chunk=chunk)
+
+
+def encode(
+    encoder: Encoder, paths: Sequence[Path], view: View, numerics: Numerics, device: torch.device, workers: int
+) -> Iterator[torch.Tensor]:
+    """Yield pooled features [n, D] on the CPU, chunk by chunk, in the order of `paths`."""
+    body = prepare(encoder, view, device)
+    for images in decoded(paths, view.size, numerics.chunk, workers):
+        pooled = _forward(body, images, view, numerics, device)
+        _check_finite(pooled, encoder)
+        yield pooled.cpu()
+
+
+def decoded(paths: Sequence[Path], size: int, chunk: int, workers: int) -> Iterator[torch.Tensor]:
+    """Yield uint8 batches [n, 3, size, size] in order; the last one is smaller and never dropped."""
+    loader = DataLoader(
+        _Images(paths, size),
+        batch_size=chunk,
+        shuffle=False,
+        num_workers=min(workers, -(-len(paths) // chunk)),
+        drop_last=False,
+        pin_memory=False,
+        collate_fn=_collate,
+    )
+    for images in loader:
+        if isinstance(images, DataError):
+            raise images
+        yield images
+
+
+class _Images(TorchDataset[torch.Tensor | DataError]):
+    def __init__(self, paths: Sequence[Path], size: int) -> None:
+        self.paths, self.size = paths, size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, row: int) -> torch.Tensor | DataError:
+        try:
+            return squash(read_image(self.paths[row]), self.size)
+        except DataError as error:
+            return error  # raised in the parent: a worker's own exception would come wrapped in its traceback
+
+
+def _collate(items: list[torch.Tensor | DataError]) -> torch.Tensor | DataError:
+    errors = [item for item in items if isinstance(item, DataError)]
+    return errors[0] if errors else torch.stack([item for item in items if isinstance(item, torch.Tensor)])
+
+
+def read_image(path: Path) -> torch.Tensor:
+    """Return uint8 RGB [3, H, W]; the file's content decides the format, and a truncated file is an error."""
+    from torchvision.io import ImageReadMode, decode_image
+
+    try:
+        image: torch.Tensor = decode_image(str(path), mode=ImageReadMode.RGB)
+        return image
+    except (RuntimeError, ValueError):
+        return _read_with_pillow(path)
+
+
+def _read_with_pillow(path: Path) -> torch.Tensor:
+    """Read what torchvision does not (CMYK, BMP, odd palettes); what neither reads is broken."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{path} cannot be read as an image: {error}",
+            "a whole JPEG, PNG or other picture",
+            "fetch this file again; it may have been cut short",
+        ) from error
+
+
+def squash(image: torch.Tensor, size: int) -> torch.Tensor:
+    """Return uint8 [3, size, size]: both sides resized on their own, antialiased, nothing cropped."""
+    if image.shape[-2:] == (size, size):
+        return image.contiguous()
+    resized = functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)
+    return resized[0].contiguous()
+
+
+def prepare(encoder: Encoder, view: View, device: torch.device) -> nn.Module:
+    """Return a copy for fast inference on a device; the encoder itself stays as it is."""
+    probe = torch.randn(2, 3, view.size, view.size, generator=torch.Generator().manual_seed(0))
+    folded = fold_batch_norms(copy.deepcopy(encoder).to(device), probe)
+    return folded.to(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def _forward(
+    body: nn.Module, images: torch.Tensor, view: View, numerics: Numerics, device: torch.device
+) -> torch.Tensor:
+    """Return pooled features in float32; a chunk that overflows half precision is done again in full."""
+    try:
+        inputs = normalise(images.to(device), view).contiguous(memory_format=torch.channels_last)
+        half = numerics.precision != "float32"
+        with torch.autocast(device.type, getattr(torch, numerics.precision), enabled=half):
+            pooled: torch.Tensor = body(inputs)[0].float()
+        if half and not torch.isfinite(pooled).all():
+            pooled = body(inputs)[0].float()
+    except torch.OutOfMemoryError:
+        if len(images) == 1:
+            raise
+        torch.cuda.empty_cache()
+        log.warning("out of memory with %d images at a time: going on with half", len(images))
+        halves = torch.split(images, -(-len(images) // 2))
+        return torch.cat([_forward(body, half_batch, view, numerics, device) for half_batch in halves])
+    return pooled
+
+
+def normalise(images: torch.Tensor, view: View) -> torch.Tensor:
+    """Return float images with the view's mean taken off and divided by its deviation."""
+    mean = torch.tensor(view.mean, device=images.device)[:, None, None] * 255
+    std = torch.tensor(view.std, device=images.device)[:, None, None] * 255
+    return (images.float() - mean) / std
+
+
+def _check_finite(pooled: torch.Tensor, encoder: Encoder) -> None:
+    if not torch.isfinite(pooled).all():
+        bad = int((~torch.isfinite(pooled)).any(1).sum())
+        raise NumericsError(
+            f"encoder {encoder.card.name} returned NaN or infinity for {bad} of {len(pooled)} images",
+            "finite features",
+            "check the checkpoint's weights and the mean and std of its card",
+        )
+
+
+@torch.inference_mode()
+def fold_batch_norms(encoder: nn.Module, probe: torch.Tensor) -> nn.Module:
+    """Return the encoder with each BatchNorm folded into the convolution before it, if that changes nothing.
+
+    Pairs are found by watching one forward, so no architecture is known by name; the result is compared with the
+    original on every output and thrown away when it differs.
+    """
+    device = next((tensor.device for tensor in encoder.parameters()), None)
+    if device is None:
+        return encoder
+    probe = probe.to(device)
+    folded = copy.deepcopy(encoder)
+    pairs = _watch(folded, probe)
+    if not pairs:
+        return encoder
+    before = encoder(probe, maps=True)
+    for convolution, norm in pairs:
+        _fold(folded, convolution, norm)
+    after = folded(probe, maps=True)
+    expected, found = [before[0], *before[1]], [after[0], *after[1]]
+    same = all(
+        bool((one - two).abs().max() <= _FOLD_TOLERANCE * (one.abs().max() + 1e-12))
+        for one, two in zip(expected, found, strict=True)
+    )
+    return folded if same else encoder
+
+
+def _watch(encoder: nn.Module, probe: torch.Tensor) -> list[tuple[str, str]]:
+    """Return names of (convolution, norm) where the norm's input is the very tensor the convolution returned."""
+    made: dict[int, tuple[str, torch.Tensor]] = {}
+    pairs: list[tuple[str, str]] = []
+    handles = []
+    for name, module in encoder.named_modules():
+        if type(module) is nn.Conv2d:
+            handles.append(
+                module.register_forward_hook(lambda _, __, out, name=name: made.update({id(out): (name, out)}))
+            )
+        elif isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
+            handles.append(
+                module.register_forward_pre_hook(
+                    lambda _, args, name=name: (
+                        pairs.append((made[id(args[0])][0], name)) if id(args[0]) in made else None
+                    )
+                )
+            )
+    encoder(probe)
+    for handle in handles:
+        handle.remove()
+    return list(dict.fromkeys(pairs))
+
+
+def _fold(encoder: nn.Module, convolution: str, norm: str) -> None:
+    """Put the folded convolution in place; the norm keeps only what it did after normalising."""
+    old, bn = encoder.get_submodule(convolution), encoder.get_submodule(norm)
+    assert isinstance(old, nn.Conv2d)
+    assert isinstance(bn, nn.BatchNorm2d)
+    encoder.set_submodule(convolution, fuse_conv_bn_eval(old, bn))
+    rest = [child for child in (getattr(bn, "drop", None), getattr(bn, "act", None)) if child is not None]
+    encoder.set_submodule(norm, nn.Sequential(*rest) if rest else nn.Identity())
+
+
+def default_workers(device: torch.device) -> int:
+    """Return how many processes decode: on a CPU one beside the encoder, which takes every core itself."""
+    cores = os.cpu_count() or 1
+    return min(16, cores) if device.type == "cuda" else min(1, cores - 1)

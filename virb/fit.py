@@ -1,0 +1,308 @@
+"""Fit: features x grid of settings x seeds -> heads, chosen on validation (stage 5).
+
+The settings of one seed share every batch. Raw and standardised settings form two stacks; the batch is gathered
+once and standardised for the second. The host never waits for the device inside an epoch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from virb.digest import seed_of
+from virb.errors import NumericsError
+from virb.heads import STACKS, Stack, select
+from virb.metrics import Metric
+from virb.spec import Training
+from virb.types import Features, Split
+
+log = logging.getLogger(__name__)
+
+_EVAL_BATCH = 2048
+_SMALL_BATCH = 256
+_CURVE_POINTS = 20
+_TINY = 1e-6
+"""A feature whose deviation is below this share of the mean deviation is constant, and is only centred."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One cell of the grid."""
+
+    learning_rate: float
+    weight_decay: float
+    standardise: bool
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What training looked like, as means over seeds; each inner list has one number per setting."""
+
+    epochs: list[int] = field(default_factory=list)
+    train_loss: list[list[float]] = field(default_factory=list)
+    val_loss: list[list[float]] = field(default_factory=list)
+    val_score: list[list[float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The chosen setting's heads, one per seed, and how they came to be chosen."""
+
+    settings: tuple[Setting, ...]
+    chosen: int
+    validation: np.ndarray  # [G], mean over seeds at the last epoch; nan without validation
+    curves: Curves
+    heads: tuple[Stack, ...]
+    mean: torch.Tensor  # [T * D]
+    std: torch.Tensor  # [T * D]
+
+    @property
+    def setting(self) -> Setting:
+        """The chosen cell of the grid."""
+        return self.settings[self.chosen]
+
+
+class Matrix:
+    """The samples of a split as rows [N, T * D] of pooled features, gathered batch by batch."""
+
+    def __init__(self, features: Features, split: Split, device: torch.device) -> None:
+        self.pooled = features.pooled
+        self.index = torch.from_numpy(features.index(split)).to(self.pooled.device)
+        self.targets = torch.from_numpy(split.targets).to(device)
+        self.device = device
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def rows(self, chosen: torch.Tensor) -> torch.Tensor:
+        """Return the inputs of these samples on the training device."""
+        frames = self.index[chosen.to(self.index.device)]
+        return self.pooled.index_select(0, frames.flatten()).view(len(chosen), -1).to(self.device)
+
+    def batches(self, size: int = _EVAL_BATCH) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield inputs and targets in order, the last partial batch included."""
+        for chosen in torch.split(torch.arange(len(self)), size):
+            yield self.rows(chosen), self.targets[chosen.to(self.targets.device)]
+
+
+def fit(
+    features: Features,
+    train: Split,
+    val: Split,
+    *,
+    head: str,
+    classes: int,
+    training: Training,
+    metric: Metric,
+    name: str,
+    device: torch.device,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Fitted:
+    """Return heads of the setting with the best mean validation score; ties go to the lower validation loss."""
+    samples, held = Matrix(features, train, device), Matrix(features, val, device)
+    mean, std = moments(samples)
+    settings = grid(training)
+    runs = [
+        _Run(samples, held, settings, (mean, std), head, classes, training, metric, f"{name}/{seed}", device)
+        for seed in range(training.seeds)
+    ]
+    for run in runs:
+        run.train(advance)
+    curves = _average([run.curves for run in runs])
+    chosen, validation = _choose(curves, metric)
+    heads = tuple(run.head(chosen) for run in runs)
+    return Fitted(settings, chosen, validation, curves, heads, mean, std)
+
+
+def grid(training: Training) -> tuple[Setting, ...]:
+    """Return every setting; raw ones come first, so that each stack is one run of settings."""
+    cells = itertools.product(sorted(training.standardise), training.learning_rates, training.weight_decays)
+    return tuple(Setting(rate, decay, standardise) for standardise, rate, decay in cells)
+
+
+def predict(fitted: Fitted, features: Features, split: Split, device: torch.device) -> Iterator[torch.Tensor]:
+    """Yield the logits [n, S, K] of the chosen heads, batch by batch in the split's order."""
+    for inputs, _ in Matrix(features, split, device).batches():
+        shown = (inputs - fitted.mean) / fitted.std if fitted.setting.standardise else inputs
+        yield torch.cat([head.logits(shown) for head in fitted.heads], dim=1)
+
+
+def moments(samples: Matrix) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and deviation of the training inputs, [T * D] each, in one pass.
+
+    Sums run over inputs less the first batch's mean, so a large common offset costs no digits.
+    """
+    pivot = samples.rows(torch.arange(min(len(samples), _SMALL_BATCH))).mean(0)
+    total, squares = torch.zeros_like(pivot, dtype=torch.float64), torch.zeros_like(pivot, dtype=torch.float64)
+    for inputs, _ in samples.batches(_SMALL_BATCH):
+        _check_inputs(inputs)
+        centred = inputs - pivot
+        total += centred.sum(0)
+        squares += centred.square_().sum(0)
+    shift = total / len(samples)
+    std = (squares / len(samples) - shift.square()).clamp_(min=0).sqrt()
+    std = torch.where(std > _TINY * std.mean(), std, torch.ones_like(std))
+    return (pivot + shift).float(), std.float()
+
+
+class _Run:
+    """One seed: its initial weights, its order of samples, its stacks of settings."""
+
+    def __init__(
+        self,
+        samples: Matrix,
+        held: Matrix,
+        settings: tuple[Setting, ...],
+        moments: tuple[torch.Tensor, torch.Tensor],
+        head: str,
+        classes: int,
+        training: Training,
+        metric: Metric,
+        name: str,
+        device: torch.device,
+    ) -> None:
+        self.samples, self.held, self.moments = samples, held, moments
+        self.settings, self.training, self.metric = settings, training, metric
+        self.device = device
+        self.order = torch.Generator().manual_seed(seed_of(f"order/{name}"))
+        self.stacks: list[tuple[bool, Stack]] = []
+        self.curves = Curves()
+        frames = samples.index.shape[1]
+        width = samples.pooled.shape[1]
+        groups: list[dict[str, object]] = []
+        for standardise, cells in itertools.groupby(settings, key=lambda setting: setting.standardise):
+            members = list(cells)
+            initial = torch.Generator().manual_seed(seed_of(f"head/{name}"))
+            stack = STACKS[head](len(members), width, frames, classes, initial, device)
+            self.stacks.append((standardise, stack))
+            groups += [_group(stack, place, setting) for place, setting in enumerate(members)]
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[training.optimiser]
+        self.optimiser = kind(groups, fused=True)
+
+    def train(self, advance: Callable[[int], None]) -> None:
+        """Train every setting for all epochs."""
+        steps = -(-len(self.samples) // self.training.batch)
+        every = max(1, self.training.epochs // _CURVE_POINTS)
+        for epoch in range(self.training.epochs):
+            losses = self._epoch(epoch * steps, self.training.epochs * steps)
+            last = epoch + 1 == self.training.epochs
+            if last or (epoch + 1) % every == 0:
+                self._note(epoch + 1, losses)
+            advance(1)
+
+    def head(self, chosen: int) -> Stack:
+        """Return the chosen setting's head as a stack of one."""
+        for _, stack in self.stacks:
+            if chosen < stack.settings:
+                return select(stack, chosen)
+            chosen -= stack.settings
+        raise IndexError(chosen)
+
+    @torch.inference_mode()
+    def _epoch(self, step: int, steps: int) -> torch.Tensor:
+        """Train one epoch and return the mean loss of each setting, [G], still on the device."""
+        total = torch.zeros(len(self.settings), device=self.device)
+        shuffled = torch.randperm(len(self.samples), generator=self.order).to(self.samples.index.device)
+        targets = self.samples.targets
+        for chosen in torch.split(shuffled, self.training.batch):
+            self._set_rates(step, steps)
+            inputs = self.samples.rows(chosen)
+            losses = [
+                stack.gradients(shown, targets[chosen.to(targets.device)]) for shown, stack in self._shown(inputs)
+            ]
+            self.optimiser.step()
+            total += torch.cat(losses) * len(chosen)
+            step += 1
+        return total / len(self.samples)
+
+    def _shown(self, inputs: torch.Tensor) -> Iterator[tuple[torch.Tensor, Stack]]:
+        mean, std = self.moments
+        for standardise, stack in self.stacks:
+            yield ((inputs - mean).div_(std) if standardise else inputs), stack
+
+    def _set_rates(self, step: int, steps: int) -> None:
+        if self.training.schedule == "constant":
+            return
+        share = 0.5 * (1 + math.cos(math.pi * step / steps))
+        for group, setting in zip(self.optimiser.param_groups, self.settings, strict=True):
+            group["lr"] = setting.learning_rate * share
+
+    def _note(self, epoch: int, losses: torch.Tensor) -> None:
+        """Write one point of the curves; this is where the host looks at the device, once in a while."""
+        train_loss = losses.tolist()
+        if not any(map(math.isfinite, train_loss)):
+            raise NumericsError(
+                f"the training loss is NaN or infinite in all {len(train_loss)} settings after epoch {epoch}",
+                "a finite loss in at least one setting",
+                "check the features of this encoder; lower learning rates need a protocol card of your own",
+            )
+        val_loss, val_score = self._validate()
+        self.curves.epochs.append(epoch)
+        self.curves.train_loss.append(train_loss)
+        self.curves.val_loss.append(val_loss)
+        self.curves.val_score.append(val_score)
+
+    @torch.inference_mode()
+    def _validate(self) -> tuple[list[float], list[float]]:
+        """Return validation loss and score of each setting; nan where nothing is held out."""
+        count = len(self.settings)
+        if not len(self.held):
+            return [math.nan] * count, [math.nan] * count
+        loss = torch.zeros(count, dtype=torch.float64, device=self.device)
+        rows: list[list[np.ndarray]] = [[] for _ in range(count)]
+        for inputs, targets in self.held.batches():
+            logits = torch.cat([stack.logits(shown) for shown, stack in self._shown(inputs)], dim=1)
+            for place in range(count):
+                loss[place] += functional.cross_entropy(logits[:, place], targets, reduction="sum")
+                rows[place].append(self.metric.statistics(logits[:, place], targets).cpu().numpy())
+        scores = [float(self.metric.value(self.metric.totals(np.concatenate(parts)))) for parts in rows]
+        return (loss / len(self.held)).tolist(), scores
+
+
+def _group(stack: Stack, place: int, setting: Setting) -> dict[str, object]:
+    """Return an optimiser group over one setting's slices; they share memory with the stack."""
+    slices = [parameter[place] for parameter in stack.parameters]
+    for view, grad in zip(slices, stack.grads, strict=True):
+        view.grad = grad[place]
+    return {"params": slices, "lr": setting.learning_rate, "weight_decay": setting.weight_decay}
+
+
+def _check_inputs(inputs: torch.Tensor) -> None:
+    if not torch.isfinite(inputs).all():
+        bad = int((~torch.isfinite(inputs)).any(1).sum())
+        raise NumericsError(
+            f"{bad} of {len(inputs)} samples have features that are NaN or infinite",
+            "finite features",
+            "check the encoder's weights; 'virb cache clear' removes stored features",
+        )
+
+
+def _average(curves: list[Curves]) -> Curves:
+    def mean(name: str) -> list[list[float]]:
+        table: list[list[float]] = np.mean([getattr(curve, name) for curve in curves], axis=0).tolist()
+        return table
+
+    return Curves(curves[0].epochs, mean("train_loss"), mean("val_loss"), mean("val_score"))
+
+
+def _choose(curves: Curves, metric: Metric) -> tuple[int, np.ndarray]:
+    """Return the best setting; one that diverged in any seed is out, and said so."""
+    scores, losses = np.array(curves.val_score[-1]), np.array(curves.val_loss[-1])
+    finite = np.isfinite(curves.train_loss[-1])
+    if not finite.any():
+        raise NumericsError("every setting diverged in at least one seed", "one that did not", "check the features")
+    if not finite.all():
+        log.warning("%d of %d settings diverged and are out of the choice", int((~finite).sum()), len(finite))
+    if np.isnan(scores).all():  # nothing held out: the protocol has one setting
+        return int(np.flatnonzero(finite)[0]), scores
+    order = scores if metric.direction == "higher" else -scores
+    order = np.where(finite, order, -np.inf)
+    best = np.flatnonzero(order == order.max())
+    return int(best[np.argmin(np.where(np.isfinite(losses[best]), losses[best], np.inf))]), scores

@@ -1,0 +1,176 @@
+"""Harness: the pipeline on one page: encoder x image sets -> features -> heads -> records."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from virb.backbones import Encoder
+from virb.errors import OutputError, VirbError
+from virb.fit import fit
+from virb.metrics import METRICS
+from virb.paths import explain_write_errors
+from virb.plan import ImageSet, Job, Missing, Options, Prepared, image_sets, load_encoder, prepare
+from virb.progress import Progress, Silent
+from virb.record import Record, write
+from virb.score import make_record, score
+from virb.spec import EncoderCard
+from virb.suite import Selection
+from virb.types import Features
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that did not end in a record, with its reason."""
+
+    encoder: str
+    task: str
+    error: Exception
+
+
+@dataclass
+class Report:
+    """What a run came to; filled while it goes on, so that an interrupted one can still tell."""
+
+    records: list[Record] = field(default_factory=list)
+    resumed: list[Record] = field(default_factory=list)
+    skipped: list[Missing] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def run(
+    encoders: Sequence[EncoderCard | nn.Module],
+    selection: Selection,
+    options: Options,
+    progress: Progress | None = None,
+    report: Report | None = None,
+) -> Report:
+    """Evaluate encoders on tasks; a task that fails is reported and the others go on."""
+    progress, report = progress or Silent(), report if report is not None else Report()
+    # Weights of confident heads shrink into denormal numbers, which double the time of a step (facts: performance).
+    torch.set_flush_denormal(True)
+    _check_writable(options)
+    prepared, missing = prepare(selection, options)
+    report.skipped += [gap for gap in missing if not gap.failed]
+    report.failures += [Failure("", gap.task.name, gap.error) for gap in missing if gap.failed]
+    for note in dict.fromkeys(note for item in prepared for note in item.dataset.notes):
+        if options.source == "real":
+            progress.say(f"note: {note}")
+    for source in encoders if prepared else ():
+        _run_encoder(source, prepared, options, progress, report)
+    return report
+
+
+def _run_encoder(
+    source: EncoderCard | nn.Module, prepared: list[Prepared], options: Options, progress: Progress, report: Report
+) -> None:
+    try:
+        encoder = load_encoder(source)
+        sets = image_sets(encoder, prepared, options)
+    except VirbError as error:
+        name = source.name if isinstance(source, EncoderCard) else type(source).__name__
+        report.failures.append(Failure(name, "", error))
+        return
+    for image_set in sets:
+        report.resumed += [job.finished for job in image_set.jobs if job.finished]
+        waiting = [job for job in image_set.jobs if job.finished is None]
+        if waiting:
+            _run_image_set(encoder, image_set, waiting, options, progress, report)
+
+
+def _run_image_set(
+    encoder: Encoder, image_set: ImageSet, jobs: list[Job], options: Options, progress: Progress, report: Report
+) -> None:
+    names = ", ".join(job.task.name for job in jobs)
+    try:
+        started = time.perf_counter()
+        with progress.stage(
+            f"{encoder.card.name}: encode {image_set.pool.source}", len(image_set.rows), "images"
+        ) as on:
+            features = options.store().features(
+                encoder,
+                image_set.pool,
+                image_set.rows,
+                image_set.view,
+                image_set.numerics,
+                workers=options.decoders,
+                advance=on,
+            )
+        seconds = time.perf_counter() - started
+    except OutputError:
+        raise
+    except Exception as error:  # a broken image set must not take the others with it
+        log.debug("encoding for %s failed", names, exc_info=True)
+        report.failures += [Failure(encoder.card.name, job.task.name, error) for job in jobs]
+        return
+    features = _on_device(features, options.device)
+    for job in jobs:
+        try:
+            report.records.append(_run_job(encoder, image_set, job, features, seconds, options, progress))
+        except OutputError:
+            raise
+        except Exception as error:
+            log.debug("task %s failed", job.task.name, exc_info=True)
+            report.failures.append(Failure(encoder.card.name, job.task.name, error))
+
+
+def _run_job(
+    encoder: Encoder,
+    image_set: ImageSet,
+    job: Job,
+    features: Features,
+    encode_seconds: float,
+    options: Options,
+    progress: Progress,
+) -> Record:
+    """Train, choose, score once, write."""
+    task, dataset, training = job.task, job.prepared.dataset, job.prepared.training
+    started = time.perf_counter()
+    total = training.epochs * training.seeds
+    with progress.stage(f"{encoder.card.name}: train {task.name}", total, "epochs") as advance:
+        fitted = fit(
+            features,
+            dataset.train,
+            dataset.val,
+            head=task.head,
+            classes=len(dataset.classes),
+            training=training,
+            metric=METRICS[task.metric],
+            name=task.name,
+            device=options.device,
+            advance=advance,
+        )
+    trained = time.perf_counter()
+    scored = score(job, fitted, features, options.device)
+    seconds = {"encode": encode_seconds, "fit": trained - started, "score": time.perf_counter() - trained}
+    record, files = make_record(encoder, image_set, job, fitted, scored, seconds, options)
+    write(record, options.out, files)
+    return record
+
+
+def _on_device(features: Features, device: torch.device) -> Features:
+    """Keep features on the GPU while heads train, where they fit."""
+    if device.type != "cuda":
+        return features
+    try:
+        return Features(features.rows, features.pooled.to(device))
+    except torch.OutOfMemoryError:
+        log.warning("the features do not fit on %s: they stay in memory", device)
+        return features
+
+
+def _check_writable(options: Options) -> None:
+    """Find out before the work, not after it, that the results have nowhere to go."""
+    with explain_write_errors(options.out):
+        folder = options.out / "records"
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_text("")
+        probe.unlink(missing_ok=True)

@@ -1,0 +1,146 @@
+"""Metrics: per-sample statistics that add up, then one division (stage: output -> statistics -> value).
+
+A statistic is one row per sample; `totals` adds rows, weighted if asked; `value` divides once at the end. So a
+score has a bootstrap interval, two encoders have a paired test, and nothing depends on the batch size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+Direction = Literal["higher", "lower"]
+
+
+class Metric(Protocol):
+    """What every metric offers."""
+
+    @property
+    def name(self) -> str:
+        """The name on cards and in records."""
+
+    @property
+    def unit(self) -> str:
+        """What the value counts: `share` is shown as per cent."""
+
+    @property
+    def direction(self) -> Direction:
+        """Whether higher or lower is better."""
+
+    @property
+    def ceiling(self) -> float:
+        """The best value there can be."""
+
+    def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return one row per sample, [N, s], from outputs [N, K] and targets [N]."""
+
+    def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
+        """Return the output [K] that scores best on these training targets when given for every sample."""
+
+    def totals(self, statistics: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """Return sums over samples, [q], or [R, q] under R rows of weights [R, N]."""
+
+    def value(self, totals: np.ndarray) -> np.ndarray:
+        """Return the metric of sums [..., q]."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A metric whose value is the mean of one number per sample; its totals are (sum, count)."""
+
+    name: str
+    unit: str
+    direction: Direction
+    ceiling: float
+    rank: int = 0
+    """For top-k: how many best outputs count as a hit; 0 for the absolute error of the best class."""
+
+    def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return [N, 1]: hit or miss for top-k, the distance between class indices for the error."""
+        if self.rank == 0:
+            return (output.argmax(-1) - target).abs().double()[:, None]
+        if self.rank == 1:
+            return (output.argmax(-1) == target).double()[:, None]
+        best = output.topk(min(self.rank, output.shape[-1]), dim=-1).indices
+        return (best == target[:, None]).any(-1).double()[:, None]
+
+    def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
+        """Return how frequent each class is, or for the error the class in the middle."""
+        counts = np.bincount(targets, minlength=classes)
+        if self.rank:
+            return np.asarray(counts / counts.sum())
+        return np.asarray(np.eye(classes)[int(np.median(targets))])
+
+    def totals(self, statistics: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """Return (sum, count)."""
+        ones = np.ones(len(statistics)) if weights is None else weights
+        return np.stack([ones @ statistics[:, 0], ones.sum(-1)], axis=-1)
+
+    def value(self, totals: np.ndarray) -> np.ndarray:
+        """Return sum / count; nothing to count gives nan."""
+        return _ratio(totals[..., 0], totals[..., 1])
+
+
+@dataclass(frozen=True)
+class MeanPerClass:
+    """The mean of the classes' own accuracies, over classes that occur; a row is (class, correct)."""
+
+    name: str = "mean_per_class"
+    unit: str = "share"
+    direction: Direction = "higher"
+    ceiling: float = 1.0
+
+    def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return [N, 2]: the true class, and whether it was found."""
+        import torch
+
+        correct = output.argmax(-1) == target
+        return torch.stack([target.double(), correct.double()], dim=-1)
+
+    def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
+        """Return how frequent each class is; any constant finds one class and no other."""
+        return np.asarray(np.bincount(targets, minlength=classes) / len(targets))
+
+    def totals(self, statistics: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """Return the classes' hits, then the classes' counts, [2K]."""
+        classes = statistics[:, 0].astype(np.int64)
+        membership = np.zeros((len(classes), int(classes.max(initial=0)) + 1))
+        membership[np.arange(len(classes)), classes] = 1.0
+        ones = np.ones(len(classes)) if weights is None else weights
+        return np.concatenate([(ones * statistics[:, 1]) @ membership, ones @ membership], axis=-1)
+
+    def value(self, totals: np.ndarray) -> np.ndarray:
+        """Return the mean over classes that have a sample."""
+        hits, counts = np.split(totals, 2, axis=-1)
+        present = counts > 0
+        accuracies = np.where(present, hits / np.where(present, counts, 1.0), 0.0)
+        return _ratio(accuracies.sum(-1), present.sum(-1))
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(numerator / denominator)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Mean("top1", "share", "higher", 1.0, rank=1),
+        Mean("top5", "share", "higher", 1.0, rank=5),
+        Mean("mae", "classes", "lower", 0.0),
+        MeanPerClass(),
+    )
+}
+
+
+def class_accuracies(targets: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """Return each class's own accuracy, [K]; nan for a class without a sample. Predictions may be [S, N]."""
+    predictions = np.atleast_2d(predictions)
+    counts = np.bincount(targets, minlength=classes) * len(predictions)
+    hits = np.bincount(np.broadcast_to(targets, predictions.shape)[predictions == targets], minlength=classes)
+    return _ratio(hits, counts)

@@ -1,0 +1,117 @@
+"""Paths: where cards and caches live, and how a file is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from virb.errors import OutputError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def card_folder(kind: str) -> Path:
+    """Return the folder of the shipped YAML cards: inside an installed package, else beside it.
+
+    A wheel maps the top-level `tasks` and `encoders` into the package; a checkout keeps them at the top.
+    """
+    inside = _PACKAGE / kind
+    return inside if inside.is_dir() else _PACKAGE.parent / kind
+
+
+def cache_folder() -> Path:
+    """Return `$VIRB_CACHE`, or the place where this system's programs keep what can be made again."""
+    chosen = os.environ.get("VIRB_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "virb"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "virb"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "virb"
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a name next to `path` that tells who is writing it, so that a later run can sweep it up."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+@contextmanager
+def explain_write_errors(path: Path) -> Iterator[None]:
+    """Turn a read-only or full disk into a message that names the place and the way out."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}",
+            "a folder with free space that this user may write to",
+            "free some space, fix the folder's permissions, or choose another folder "
+            "(--out for results, $VIRB_CACHE for the cache)",
+        ) from error
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary name that becomes `path` on success and vanishes on any failure."""
+    temporary = temporary_beside(path)
+    with explain_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with open(temporary, "rb") as stream:
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a small file so that a reader sees the old content or the new one, never a part."""
+    data = content.encode() if isinstance(content, str) else content
+    with written_whole(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def replace_folder(made: Path, place: Path) -> None:
+    """Move a finished folder into place; where another process was faster, its folder stays and ours goes."""
+    with explain_write_errors(place):
+        old = temporary_beside(place)
+        with suppress(FileNotFoundError):
+            os.replace(place, old)
+        shutil.rmtree(old, ignore_errors=True)
+        try:
+            os.replace(made, place)
+        except OSError:
+            if not place.is_dir():
+                raise
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runs left: a temporary name carries the number of the process that made it."""
+    for path in folder.glob(".*.tmp"):
+        pid = path.name.split(".")[-2].split("-")[0]
+        if not pid.isdigit() or process_lives(int(pid)):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def process_lives(pid: int) -> bool:
+    """Tell whether a process of this machine still runs; in doubt it does."""
+    if sys.platform == "win32":  # signal 0 would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,227 @@
+"""Spec: what a task, an encoder and a protocol declare. Frozen, strict, read from YAML."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from virb.digest import digest
+from virb.errors import CardError, nearest
+from virb.registry import read_yaml
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
+Level = Literal["image", "pixel"]
+Kind = Literal["semantic", "structural"]
+HeadName = Literal["linear", "frames"]
+MetricName = Literal["top1", "top5", "mean_per_class", "mae"]
+Triple = tuple[float, float, float]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, lt=10)]
+
+
+class Frozen(BaseModel):
+    """A value that never changes after construction and refuses what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Card(Frozen):
+    """A file of facts with a name."""
+
+    descriptive: ClassVar[frozenset[str]] = frozenset({"title"})
+    """Fields that may be reworded without changing what is measured: they stay out of the digest."""
+
+    name: Name
+    title: str
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the card in a file, or one error that lists every problem of it."""
+        content = read_yaml(path)
+        try:
+            # Through JSON: strict mode then still takes a YAML list for a tuple.
+            card = cls.model_validate_json(json.dumps(content, default=str), strict=True)
+        except ValidationError as error:
+            raise CardError(_explain(path, error, cls), "", "correct the card and try again") from None
+        if card.name != path.stem:
+            raise CardError(
+                f"{path}: the card says name: {card.name}",
+                f"the file's own name, '{path.stem}'",
+                "rename one of the two: cards are found by file name",
+            )
+        return card
+
+    def digest(self) -> str:
+        """Return the digest of what the card means: reworded titles and notes do not change it."""
+        return digest(self.model_dump(mode="json", exclude=set(self.descriptive)))
+
+
+class Published(Frozen):
+    """The numbers of the 2021 paper's configuration for one task (facts: its all.yaml and history)."""
+
+    epochs: Positive
+    batch: Positive
+    learning_rate: Rate
+    comparable: bool
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _say_why_not(self) -> Self:
+        if not self.comparable and not self.reason:
+            raise ValueError("comparable: false needs a reason")
+        return self
+
+
+class Task(Card):
+    """One downstream task: which data, which target, which head, which metric."""
+
+    descriptive = frozenset({"title", "split", "paper", "licence", "open", "published", "extra"})
+
+    level: Level
+    kind: Kind
+    extra: bool = False
+    open: bool = False
+    dataset: str
+    target: str
+    frames: Positive = 1
+    geometry: Literal["squash"] = "squash"
+    head: HeadName
+    loss: Literal["cross_entropy"]
+    metric: MetricName
+    also: tuple[MetricName, ...] = ()
+    version: Positive
+    split: str
+    paper: str
+    licence: str
+    published: Published | None = None
+
+    @model_validator(mode="after")
+    def _frames_need_their_head(self) -> Self:
+        if (self.frames > 1) != (self.head == "frames"):
+            raise ValueError(f"frames: {self.frames} does not go with head: {self.head}")
+        return self
+
+    @property
+    def quadrant(self) -> str:
+        """Level and kind as one word, such as `image-semantic`."""
+        return f"{self.level}-{self.kind}"
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Every group name this task answers to on the command line."""
+        if self.extra:
+            return frozenset({"extra"})
+        named = {"all", self.level, self.kind, self.quadrant}
+        return frozenset(named | {"open"} if self.open else named)
+
+
+class Training(Frozen):
+    """How heads are trained: the grid of settings and everything that all settings share."""
+
+    optimiser: Literal["adamw", "adam"]
+    batch: Positive
+    epochs: Positive
+    schedule: Literal["cosine", "constant"]
+    learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)]
+    weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+    standardise: Annotated[tuple[bool, ...], Field(min_length=1)]
+    seeds: Positive
+
+
+class Protocol(Card):
+    """The rules of one comparison; records of different protocols never stand in one ranking."""
+
+    version: Positive
+    size: Annotated[int, Field(ge=16, le=2048)]
+    choice: Literal["validation", "none"]
+    """`none`: validation joins the training samples and the only setting is kept, as published."""
+    published: bool = False
+    """Epochs, batch and learning rate are the paper's, per task, and stand on the task card."""
+    image: Training
+
+    @model_validator(mode="after")
+    def _a_choice_needs_validation(self) -> Self:
+        settings = len(self.image.learning_rates) * len(self.image.weight_decays) * len(self.image.standardise)
+        if self.choice == "none" and settings > 1:
+            raise ValueError(f"choice: none allows one setting, and the grid has {settings}")
+        return self
+
+    def training(self, task: Task) -> Training:
+        """Return the training of one task's head, with the paper's numbers where the protocol wants them."""
+        if not self.published:
+            return self.image
+        numbers = task.published
+        if numbers is None or not numbers.comparable:
+            raise CardError(
+                f"protocol {self.name} has no comparable published numbers for task {task.name}"
+                + (f" ({numbers.reason})" if numbers else ""),
+                "a task whose card says 'comparable: true' under 'published'",
+                "leave this task out, or use --protocol standard",
+            )
+        return self.image.model_copy(
+            update={
+                "epochs": numbers.epochs,
+                "batch": numbers.batch,
+                "learning_rates": (numbers.learning_rate,),
+            }
+        )
+
+
+class EncoderCard(Card):
+    """Where an encoder comes from and what is known of it; the facts feed the analyses."""
+
+    descriptive = frozenset({"title", "paper", "licence", "facts", "from_memory"})
+
+    weights: str
+    """`timm:NAME`, `torchvision:NAME`, `random:ARCH`, `baseline:NAME` or a checkpoint file."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    arch: str | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+    size: Positive | None = None
+    method: str = ""
+    pretraining: str = ""
+    images: Positive | None = None
+    epochs: Positive | None = None
+    paper: str = ""
+    licence: str = ""
+    facts: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    from_memory: tuple[str, ...] = ()
+    """Fields that nobody has checked against a source yet."""
+
+
+def _explain(path: Path, error: ValidationError, model: type[BaseModel]) -> str:
+    problems = [_problem(detail, model) for detail in error.errors(include_url=False)]
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return f"{path} has {count}:\n" + "\n".join(f"  - {problem}" for problem in problems)
+
+
+def _problem(detail: Any, model: type[BaseModel]) -> str:
+    place = ".".join(str(part) for part in detail["loc"]) or "the card"
+    kind, value = detail["type"], detail["input"]
+    if kind == "extra_forbidden":
+        hint = nearest(str(detail["loc"][-1]), model.model_fields)
+        return f"unknown key '{place}'" + (f"; {hint}" if hint else "")
+    if kind == "missing":
+        return f"missing key '{place}'"
+    message = f"{place}: found {value!r}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    if kind == "literal_error" and isinstance(value, str):
+        message += f" {nearest(value, _options(detail))}".rstrip()
+    if kind in ("float_type", "int_type") and isinstance(value, str) and _is_number(value):
+        message += f" (YAML reads {value} as text: write {float(value)!r})"
+    return message
+
+
+def _options(detail: Any) -> list[str]:
+    return [option.strip(" '\"") for option in detail["ctx"]["expected"].replace(" or ", ",").split(",")]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
