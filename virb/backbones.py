@@ -6,6 +6,7 @@ and harness never look inside.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import socket
 import urllib.parse
@@ -41,7 +42,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.card, self.arch = card, arch
         self.mean, self.std = card.mean or mean, card.std or std
-        self.body = body.eval().requires_grad_(False)
+        self.body = body.requires_grad_(False)
+        self.eval()
         self.fixed_size = card.size or _fixed_size(body)
         self.patch = _patch(body)
         self.weights_hash = hash_weights(body)
@@ -165,6 +167,7 @@ def from_module(card: EncoderCard, module: nn.Module) -> Encoder:
     if isinstance(module, Encoder):
         return module
     mean, std = _statistics(module)
+    module = copy.deepcopy(module)  # freezing is ours to do, and must not reach back to the caller
     body = TimmBody(module) if hasattr(module, "forward_intermediates") else ModuleBody(module)
     return Encoder(card, body, arch, mean, std)
 
@@ -310,9 +313,10 @@ def _random(card: EncoderCard, name: str) -> Encoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seed or 0))
         model = create(arch)
-        # timm starts the last BatchNorm of each residual block at zero, which would cut the blocks out.
-        if hasattr(model, "init_weights") and "resnet" in type(model).__module__:
-            model.init_weights(zero_init_last=False)
+    # timm starts the last BatchNorm of each residual block at zero, which would cut the blocks out of the network.
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.any():
+            nn.init.ones_(module.weight)
     return Encoder(card, TimmBody(model), arch, *_statistics(model))
 
 
@@ -331,12 +335,15 @@ def _statistics(model: nn.Module) -> tuple[Triple, Triple]:
 
 
 def _fixed_size(body: nn.Module) -> int | None:
-    embed = getattr(getattr(body, "model", None), "patch_embed", None)
-    size = getattr(embed, "img_size", None)
-    free = getattr(getattr(body, "model", None), "dynamic_img_size", False) or not getattr(embed, "strict_img_size", 1)
-    return int(size[0]) if size and not free else None
+    """Return the only size a body takes, where its patch embedding insists on one."""
+    embed = _patch_embed(body)
+    return int(embed.img_size[0]) if embed is not None and embed.strict_img_size and embed.img_size else None
 
 
 def _patch(body: nn.Module) -> int:
-    size = getattr(getattr(getattr(body, "model", None), "patch_embed", None), "patch_size", 1)
-    return int(size[0] if isinstance(size, tuple) else size)
+    embed = _patch_embed(body)
+    return int(embed.patch_size[0]) if embed is not None else 1
+
+
+def _patch_embed(body: nn.Module) -> Any:
+    return next((module for module in body.modules() if hasattr(module, "strict_img_size")), None)

@@ -173,8 +173,8 @@ class Cache:
 
 def _entry(folder: Path) -> Entry | None:
     try:
-        facts = json.loads((folder / _MARKER).read_text())
+        facts = dict(json.loads((folder / _MARKER).read_text()))
         size = (folder / _ARRAY).stat().st_size
         return Entry(folder.name, folder, facts, size, (folder / _MARKER).stat().st_mtime)
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return None

@@ -80,11 +80,15 @@ def _read(path: Path) -> Any:
             "where you trust it, re-save the tensors: torch.save(model.state_dict(), 'weights.pt')",
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
-        raise _unusable(path, f"it cannot be read as weights ({str(error).splitlines()[0][:120]})") from error
+        raise _unusable(path, f"it cannot be read as weights ({_first_line(error)})") from error
     except Exception as error:
         if type(error).__name__ != "SafetensorError":
             raise
         raise _unusable(path, f"it is no safetensors file ({error})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _unusable(path: Path, why: str) -> CheckpointError:
