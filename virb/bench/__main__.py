@@ -1,0 +1,43 @@
+"""`python -m virb.bench heads | encode`: print the figures behind the claims about speed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def heads(
+    samples: Annotated[int, typer.Option(help="N of the Gaussian mixture.")] = 20_000,
+    width: Annotated[int, typer.Option(help="D.")] = 2048,
+    classes: Annotated[int, typer.Option(help="K.")] = 100,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds of the timing.")] = 5,
+    accuracy: Annotated[bool, typer.Option(help="Also compare accuracies with scikit-learn.")] = True,
+) -> None:
+    """Time stacked training against a plain loop, and compare accuracy with logistic regression."""
+    from virb.bench.heads import compare_accuracy, compare_speed
+
+    compare_speed(samples, width, classes, rounds)
+    if accuracy:
+        compare_accuracy(samples, width, classes)
+
+
+@app.command()
+def encode(
+    arch: Annotated[str, typer.Option(help="A timm architecture, with random weights.")] = "resnet18",
+    size: Annotated[int, typer.Option(help="Pixel size of the view.")] = 96,
+    images: Annotated[int, typer.Option(help="How many images.")] = 480,
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.")] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Print encoder throughput through the harness as a share of the bare model's."""
+    from virb.bench.encode import compare
+
+    compare(arch, size, images, rounds, device)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m virb.bench")

@@ -1,0 +1,184 @@
+"""Bench: training a grid of heads as one stack, against a plain loop and against scikit-learn."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import timm
+import torch
+from torch import nn
+from torch.nn import functional
+
+from virb.api import make_options, make_sample
+from virb.fit import Fitted, fit, predict
+from virb.metrics import METRICS
+from virb.plan import image_sets, load_encoder, prepare
+from virb.spec import Training
+from virb.suite import encoder_card, protocol, select_tasks
+from virb.types import Features, Split
+
+CPU = torch.device("cpu")
+_EPOCHS = 2
+_SETTINGS = Training(
+    optimiser="adamw",
+    batch=32,
+    epochs=_EPOCHS,
+    schedule="cosine",
+    learning_rates=(1e-4, 1e-3, 1e-2),
+    weight_decays=(0.0, 1e-2),
+    standardise=(True,),
+    seeds=1,
+)
+
+
+def mixture(samples: int, width: int, classes: int) -> tuple[Features, dict[str, Split]]:
+    """Return rectified Gaussian clusters, as pooled features are, cut into train, val and test (a fifth each)."""
+    generator = torch.Generator().manual_seed(0)
+    total = samples + 2 * (samples // 5)
+    centres = 0.08 * torch.randn(classes, width, generator=generator)
+    targets = torch.randint(classes, (total,), generator=generator)
+    pooled = (centres[targets] + torch.randn(total, width, generator=generator)).relu_()
+    ids = tuple(map(str, range(total)))
+    whole = Split(ids, np.arange(total)[:, None], targets.numpy(), np.arange(total))
+    cuts = [0, samples, samples + samples // 5, total]
+    parts = {name: whole.take(np.arange(cuts[i], cuts[i + 1])) for i, name in enumerate(("train", "val", "test"))}
+    return Features(np.arange(total), pooled), parts
+
+
+def compare_speed(samples: int, width: int, classes: int, rounds: int) -> None:
+    """Print CPU seconds per setting and epoch of both loops, interleaved on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    features, parts = mixture(samples, width, classes)
+    none = parts["val"].take(np.arange(0))
+    loop = _OriginalLoop(features, parts["train"], classes)
+    settings = len(_SETTINGS.learning_rates) * len(_SETTINGS.weight_decays)
+    rates = _SETTINGS.learning_rates
+    stacked, plain = [], []
+    for turn in range(rounds):
+        torch.set_flush_denormal(True)
+        seconds = _cpu(lambda: _fit(features, parts["train"], none, "linear", classes, _SETTINGS))
+        stacked.append(seconds / settings / _EPOCHS)
+        torch.set_flush_denormal(False)
+        rate = rates[turn % len(rates)]
+        plain.append(_cpu(lambda rate=rate: loop.epoch(rate)))  # type: ignore[misc]
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    ratios = sorted(one / two for one, two in zip(plain, stacked, strict=True))
+    print(
+        f"linear head, {settings} settings, batch {_SETTINGS.batch}, N {samples:,}, D {width:,}, K {classes}, 1 thread"
+    )
+    print(f"  CPU seconds per setting and epoch, medians of {rounds} interleaved rounds")
+    print(f"  plain loop as the original wrote it  {statistics.median(plain):.3f}")
+    print(f"  stacked settings                     {statistics.median(stacked):.3f}")
+    print(f"  ratio {statistics.median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
+
+
+class _OriginalLoop:
+    """One setting at a time, as the 2021 code trains it.
+
+    Half-precision store, the whole model in the optimiser, loss and accuracy fetched at every step, no denormals
+    flushed.
+    """
+
+    def __init__(self, features: Features, train: Split, classes: int) -> None:
+        self.inputs = features.pooled[torch.from_numpy(train.index[:, 0])].half()
+        self.targets = torch.from_numpy(train.targets)
+        self.classes = classes
+        self.encoder = timm.create_model("resnet50")
+
+    def epoch(self, rate: float) -> None:
+        head = nn.Linear(self.inputs.shape[1], self.classes)
+        model = nn.ModuleList([self.encoder, head])
+        optimiser = torch.optim.Adam(model.parameters(), lr=rate)
+        losses, hits = [], []
+        for rows in torch.split(torch.randperm(len(self.inputs)), _SETTINGS.batch):
+            model.zero_grad()
+            output = head(self.inputs[rows].float())
+            loss = functional.cross_entropy(output, self.targets[rows])
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.item() * len(rows))
+            optimiser.step()
+            hits.append((output.argmax(1) == self.targets[rows]).sum().item())
+
+
+def compare_accuracy(samples: int, width: int, classes: int) -> None:
+    """Print test accuracies of the chosen head and of scikit-learn's logistic regression."""
+    options = make_options(sample=True, data=None)
+    selection = select_tasks("image")
+    make_sample(selection, None)
+    prepared, _ = prepare(selection, options)
+    encoder = load_encoder(encoder_card("random:resnet18"))
+    print("\ntest accuracy in per cent; C of the logistic regression chosen on validation from 1e-3 to 1e3")
+    print(f"  {'features':<28}{'quick':>8}{'standard':>10}{'logistic regression':>21}")
+    for image_set in image_sets(encoder, prepared, options):
+        stored = options.store().features(
+            encoder, image_set.pool, image_set.rows, image_set.view, image_set.numerics, workers=options.decoders
+        )
+        for job in image_set.jobs:
+            data = job.prepared.dataset
+            parts = {"train": data.train, "val": data.val, "test": data.test}
+            _print_accuracies(job.task.name, stored, parts, job.task.head, len(data.classes))
+    features, parts = mixture(samples, width, classes)
+    _print_accuracies("Gaussian mixture", features, parts, "linear", classes)
+
+
+def _print_accuracies(name: str, features: Features, parts: dict[str, Split], head: str, classes: int) -> None:
+    found = []
+    for rules in ("quick", "standard"):
+        fitted = _fit(features, parts["train"], parts["val"], head, classes, protocol(rules).image)
+        found.append(_accuracy(fitted, features, parts["test"]))
+    reference = _logistic(features, parts)
+    print(f"  {name:<28}{100 * found[0]:>8.1f}{100 * found[1]:>10.1f}{100 * reference:>21.1f}", flush=True)
+
+
+def _fit(features: Features, train: Split, val: Split, head: str, classes: int, training: Training) -> Fitted:
+    return fit(
+        features,
+        train,
+        val,
+        head=head,
+        classes=classes,
+        training=training,
+        metric=METRICS["top1"],
+        name="bench",
+        device=CPU,
+    )
+
+
+def _accuracy(fitted: Fitted, features: Features, test: Split) -> float:
+    hits = torch.cat([logits.argmax(-1) for logits in predict(fitted, features, test, CPU)])
+    return float((hits.numpy() == test.targets[:, None]).mean())
+
+
+def _logistic(features: Features, parts: dict[str, Split]) -> float:
+    """Return the test accuracy at the C that is best on validation, features standardised."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    def inputs(split: Split) -> np.ndarray:
+        return np.asarray(features.pooled.numpy()[features.index(split)].reshape(len(split), -1))
+
+    scaler = StandardScaler().fit(inputs(parts["train"]))
+    train, val, test = (scaler.transform(inputs(parts[name])) for name in ("train", "val", "test"))
+    best = (-1.0, 0.0)
+    for strength in np.logspace(-3, 3, 7):
+        model = LogisticRegression(C=float(strength), max_iter=300)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(train, parts["train"].targets)
+        score = float(model.score(val, parts["val"].targets))
+        if score > best[0]:
+            best = (score, float(model.score(test, parts["test"].targets)))
+    return best[1]
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
