@@ -1,0 +1,209 @@
+"""Sample (data): the entry point; makes data sets that are not there yet, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from virb.errors import OutputError, UsageError, nearest
+from virb.paths import cache_folder, explain_write_errors, temporary_beside, write_whole
+from virb.sample.crew import Done, Runner, crew, crew_size, write_file
+from virb.sample.writers import WRITERS
+
+VERSION = 1
+"""Raised whenever the same name, size and seed would give other bytes."""
+DATASETS: tuple[str, ...] = tuple(WRITERS)
+MARKER = ".virb-sample.json"
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""(data set, items done, items in all), called in the parent."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One data set to be made: which, where, how large, from which seed."""
+
+    name: str
+    root: Path
+    size: float
+    seed: int
+
+    @property
+    def place(self) -> Path:
+        return self.root / WRITERS[self.name].folder
+
+    @property
+    def identity(self) -> dict[str, object]:
+        return {"sample": self.name, "generator": VERSION, "size": self.size, "seed": self.seed}
+
+
+def ensure(
+    names: Iterable[str],
+    *,
+    folder: Path | None = None,
+    size: float = 1.0,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Make those of the named data sets that are not there yet; return the folder that holds them.
+
+    The same name, size and seed give the same bytes. `size` scales the number of items, and a larger world
+    keeps the items of a smaller one. A data set that was begun and not finished, or made otherwise, is made again.
+    """
+    chosen = _checked(names, size, workers)
+    size = float(size)
+    root = folder or cache_folder() / "sample" / f"v{VERSION}-size{size:g}-seed{seed}"
+    orders = [_Order(name, Path(root), size, seed) for name in chosen]
+    missing = [order for order in orders if not _is_whole(order)]
+    if missing:
+        with explain_write_errors(Path(root)):
+            _claim(Path(root), missing)
+            _sweep(Path(root))
+            items = sum(len(WRITERS[order.name].items(size)) for order in missing)
+            with crew(crew_size(workers, items)) as run:
+                for order in missing:
+                    _make(order, run, progress)
+    return Path(root)
+
+
+def _checked(names: Iterable[str], size: float, workers: int | None) -> list[str]:
+    chosen = list(dict.fromkeys([names] if isinstance(names, str) else names))
+    for name in chosen:
+        if name not in WRITERS:
+            raise UsageError(
+                f"there is no sample data set '{name}'",
+                f"one of {', '.join(DATASETS)}",
+                nearest(name, DATASETS),
+            )
+    if not (math.isfinite(size) and size > 0):
+        raise UsageError(f"a sample world of size {size}", "a number above 0; 1 is the usual size")
+    if workers is not None and workers < 1:
+        raise UsageError(f"{workers} workers", "1 or more")
+    return chosen
+
+
+def _make(order: _Order, run: Runner, progress: Progress | None) -> None:
+    """Build a data set in a temporary folder beside its place, and move it there whole."""
+    temporary = temporary_beside(order.place.with_name(f"{order.place.name}@{_host()}"))
+    try:
+        temporary.mkdir(parents=True)
+        _fill(temporary, order, run, progress)
+        _move(temporary, order)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fill(temporary: Path, order: _Order, run: Runner, progress: Progress | None) -> None:
+    """Write all items, then the lists over them, then, last, the marker."""
+    writer = WRITERS[order.name]
+    items = writer.items(order.size)
+    done: list[Done] = []
+    if progress:
+        progress(order.name, 0, len(items))
+    for some in run(order.name, order.seed, temporary, items):
+        done += some
+        if progress:
+            progress(order.name, len(done), len(items))
+    rank = {item: number for number, item in enumerate(items)}
+    done.sort(key=lambda one: rank[one.item])
+    files = [file for one in done for file in one.files]
+    for path, content in writer.lists([(one.item, one.record) for one in done]).items():
+        files.append(write_file(temporary, path, content))
+    write_file(temporary, MARKER, _marker(order, files))
+
+
+def _marker(order: _Order, files: Sequence[tuple[str, int, str]]) -> bytes:
+    """Return the marker: what was made, and the sha256 over the sorted paths and their sha256."""
+    listing = "".join(f"{path} {checksum}\n" for path, _, checksum in sorted(files))
+    counts = {"files": len(files), "bytes": sum(length for _, length, _ in files)}
+    checksum = hashlib.sha256(listing.encode()).hexdigest()
+    return json.dumps({**order.identity, **counts, "sha256": checksum}, indent=1).encode() + b"\n"
+
+
+def _is_whole(order: _Order) -> bool:
+    """Return whether the data set is there as this order would make it, with no file lost or cut short."""
+    try:
+        marker = json.loads((order.place / MARKER).read_bytes())
+        same = all(marker.get(key) == value for key, value in order.identity.items())
+        return same and (marker["files"], marker["bytes"]) == _extent(order.place)
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+
+
+def _extent(place: Path) -> tuple[int, int]:
+    """Return the number of files and their bytes, less hidden ones, which file managers leave anywhere."""
+    count = total = 0
+    for folder, _, names in os.walk(place):
+        for name in names:
+            if not name.startswith("."):
+                count += 1
+                total += os.stat(os.path.join(folder, name)).st_size
+    return count, total
+
+
+def _move(temporary: Path, order: _Order) -> None:
+    """Move a finished folder into its place; whoever comes second finds a whole one there and gives way."""
+    for attempt in range(9):
+        try:
+            os.rename(temporary, order.place)
+            return
+        except OSError:
+            if attempt == 8 or (order.place.exists() and not order.place.is_dir()):
+                raise
+        if _is_whole(order):
+            return
+        aside = temporary.with_name(temporary.name.replace(".tmp", f"{attempt}.tmp"))
+        with suppress(FileNotFoundError):  # another process may be clearing the same place
+            os.rename(order.place, aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _claim(root: Path, missing: Sequence[_Order]) -> None:
+    """Mark the root as a sample world; never remove what another hand has put there."""
+    root.mkdir(parents=True, exist_ok=True)
+    if (root / MARKER).exists():
+        return
+    for order in missing:
+        if order.place.exists() and not (order.place / MARKER).exists():
+            raise OutputError(
+                f"{order.place} is already there and was not made by the sample world",
+                "a folder for sample data alone",
+                "choose another folder; real data are never overwritten",
+            )
+    write_whole(root / MARKER, json.dumps({"sample": "world", "generator": VERSION}) + "\n")
+
+
+def _sweep(root: Path) -> None:
+    """Remove temporary folders of processes of this machine that are gone."""
+    folders = "|".join(re.escape(writer.folder) for writer in WRITERS.values())
+    for place in root.iterdir():
+        found = re.fullmatch(rf"\.(?:{folders})@{_host()}\.(\d+)-[0-9a-f]+\.tmp", place.name)
+        if found and not _is_alive(int(found[1])):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _host() -> str:
+    """Return a short name of this machine: on a shared disk, another machine's process ids mean nothing here."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # there, signal 0 ends a process
+        return True
+    with suppress(PermissionError):
+        try:
+            os.kill(process, 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+    return True
