@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import fnmatch
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +73,7 @@ def test_every_folder_with_code_or_cards_is_a_listed_package(setup_cfg: configpa
     assert set(words(setup_cfg["options"]["packages"])) == wanted | set(CARDS)
 
 
-def test_every_folder_with_code_is_a_package(setup_cfg: configparser.ConfigParser) -> None:
+def test_every_folder_with_code_is_a_package() -> None:
     for folder in {path.parent for path in PACKAGE.rglob("*.py")}:
         assert (folder / "__init__.py").is_file(), folder
 
@@ -159,9 +161,23 @@ def test_a_requirement_has_a_lower_bound(requirement: str) -> None:
 
 @pytest.mark.parametrize("requirement", requirements())
 def test_a_requirement_has_a_line_of_reason(requirement: str) -> None:
-    name = re.split(r"[^\w.-]", requirement)[0]
-    said = [line for line in page("CONTRIBUTING.md").splitlines() if re.search(rf"(?i)(?<![\w-]){name}(?![\w-])", line)]
-    assert any(len(re.findall(r"[A-Za-z]{2,}", line)) >= 4 for line in said), f"CONTRIBUTING.md: why {name}?"
+    name = re.escape(re.split(r"[^\w.-]", requirement)[0])
+    line = rf"(?im)^[*|-] *`?{name}`?[^\w\n-]+\w.{{4,}}$"
+    assert re.search(line, page("CONTRIBUTING.md")), f"no line '* {name}: why'"
+
+
+def test_every_library_that_the_code_imports_is_a_requirement(setup_cfg: configparser.ConfigParser) -> None:
+    other = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    declared = {re.split(r"[^\w.-]", line)[0] for line in words(setup_cfg["options"]["install_requires"])}
+    libraries = {other.get(name, name) for name in found - set(sys.stdlib_module_names) - {"virb"}}
+    assert libraries - declared == set()
 
 
 def test_the_changelog_names_this_version() -> None:
@@ -190,9 +206,14 @@ def tree(text: str) -> Iterator[tuple[str, str]]:
 
 
 def test_the_parser_of_the_tree_knows_levels_and_refuses_loose_lines() -> None:
-    good = (
-        "```\nvirb/   the package\n  cli.py   the commands\n  data/   adapters\n    dtd.py   one\nLICENSE   MIT\n```\n"
-    )
+    lines = [
+        "virb/   the package",
+        "  cli.py   the commands",
+        "  data/   adapters",
+        "    dtd.py   one",
+        "LICENSE   MIT",
+    ]
+    good = "\n".join(["```", *lines, "```", ""])
     assert [path for path, _ in tree(good)] == ["virb/", "virb/cli.py", "virb/data/", "virb/data/dtd.py", "LICENSE"]
     for bad in (good.replace("   the commands", ""), good.replace("  cli.py", "      cli.py"), "no block"):
         with pytest.raises(AssertionError):

@@ -287,6 +287,16 @@ def test_relative_weights_of_a_card_file_lie_beside_the_card(tmp_path: Path, wei
     assert Path(card.weights) == (tmp_path / "cards" / weights).resolve()
 
 
+def test_relative_weights_of_a_card_found_by_name_lie_beside_the_card_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The README puts `encoders/my_encoder.yaml` with `weights: my_encoder.pt` beside the shipped cards."""
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "mine.yaml").write_text("name: mine\ntitle: Mine\nweights: mine.pt\n")
+    monkeypatch.setattr("virb.registry.card_folder", lambda kind: tmp_path / "cards")
+    assert Path(encoder_card("mine").weights) == (tmp_path / "cards" / "mine.pt").resolve()
+
+
 @pytest.mark.parametrize("weights", ["/somewhere/model.pt", "random:resnet18", "timm:resnet50"])
 def test_absolute_weights_and_schemes_of_a_card_file_stay_as_they_are(tmp_path: Path, weights: str) -> None:
     (tmp_path / "mine.yaml").write_text(f"name: mine\ntitle: Mine\nweights: {weights}\n")

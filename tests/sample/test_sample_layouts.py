@@ -32,7 +32,7 @@ def test_textures_lie_as_dtd_lays_them(small):
 
 def test_tabletops_lie_as_clevr_lays_them(small):
     top = small / "CLEVR_v1.0"
-    for split, expected in (("train", 10), ("val", 4)):
+    for split, expected in (("train", 19), ("val", 5)):
         scenes = json.loads((top / "scenes" / f"CLEVR_{split}_scenes.json").read_text())
         assert scenes["info"]["split"] == split
         names = [scene["image_filename"] for scene in scenes["scenes"]]
@@ -81,9 +81,9 @@ def test_relationships_agree_with_where_things_are_in_the_picture(small):
 
 
 def test_the_usual_size_holds_what_was_promised():
-    assert len(WRITERS["dtd"].items(1.0)) == 47 * (4 + 2 + 3)
-    assert Counter(split for split, _, _ in WRITERS["clevr"].items(1.0)) == {"train": 480, "val": 200}
-    assert Counter(split for split, _, _ in WRITERS["thor_egomotion"].items(1.0)) == {"train": 400, "val": 160}
+    assert len(WRITERS["dtd"].items(1.0)) == 47 * (8 + 2 + 4)
+    assert Counter(split for split, _, _ in WRITERS["clevr"].items(1.0)) == {"train": 960, "val": 240}
+    assert Counter(split for split, _, _ in WRITERS["thor_egomotion"].items(1.0)) == {"train": 480, "val": 192}
 
 
 def test_counts_and_nearest_depths_are_balanced(small):
@@ -96,7 +96,7 @@ def test_counts_and_nearest_depths_are_balanced(small):
 def test_pairs_lie_as_virb_lays_them(small):
     top = small / "thor_action_prediction"
     scenes = {}
-    for split, count in (("train", 20), ("val", 8)):
+    for split, count in (("train", 20), ("val", 12)):
         lines = (top / f"{split}_labels.txt").read_text().splitlines()
         assert len(lines) == count
         parsed = [re.fullmatch(rf"({split}/(FloorPlan\d+_physics)/\d{{4}}) (\w+)", line) for line in lines]

@@ -178,7 +178,7 @@ def test_the_marker_is_written_last_and_the_move_is_one_step(tmp_path, monkeypat
 
     def write(folder, path, content):
         written.append(path)
-        assert path != MARKER or len(list(folder.rglob("*.png"))) == 14
+        assert path != MARKER or len(list(folder.rglob("*.png"))) == 24
         return true_write(folder, path, content)
 
     def rename(source, target):
@@ -196,7 +196,7 @@ def test_the_marker_is_written_last_and_the_move_is_one_step(tmp_path, monkeypat
 def test_progress_counts_up_to_all(tmp_path):
     calls = []
     ensure(["clevr", "dtd"], folder=tmp_path, size=0.02, workers=1, progress=lambda *call: calls.append(call))
-    for name, total in (("clevr", 14), ("dtd", 141)):
+    for name, total in (("clevr", 24), ("dtd", 141)):
         assert [call[1:] for call in calls if call[0] == name] == [(done, total) for done in range(total + 1)]
 
 

@@ -65,9 +65,9 @@ def _lines(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-# --- DTD: 47 classes of texture, a third of the pictures of each in each split -------------------------------
+# --- DTD: 47 classes of texture, most pictures of each in train ------------------------------------------------
 
-_DTD_SPLITS = {"train": (0, 4), "val": (4, 2), "test": (6, 3)}  # first place and count in each run of nine
+_DTD_SPLITS = {"train": (0, 8), "val": (8, 2), "test": (10, 4)}  # first place and count in each run of fourteen
 
 
 def _dtd_items(size: float) -> list[Item]:
@@ -80,10 +80,10 @@ def _dtd_items(size: float) -> list[Item]:
 
 
 def _dtd_name(item: Item) -> str:
-    """Return `banded/banded_0002.jpg`: numbers are dealt to the splits in runs of nine, whatever the size."""
+    """Return `banded/banded_0002.jpg`: numbers are dealt to the splits in runs of fourteen, whatever the size."""
     split, name, index = item
     first, count = _DTD_SPLITS[split]
-    return f"{name}/{name}_{index // count * 9 + first + index % count + 1:04d}.jpg"
+    return f"{name}/{name}_{index // count * 14 + first + index % count + 1:04d}.jpg"
 
 
 def _dtd_make(seed: int, item: Item) -> Made:
@@ -100,7 +100,7 @@ def _dtd_lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
 
 # --- CLEVR: tabletops, three to ten things --------------------------------------------------------------------
 
-_CLEVR_SPLITS = {"train": 480, "val": 200}
+_CLEVR_SPLITS = {"train": 960, "val": 240}
 
 
 def _clevr_items(size: float) -> list[Item]:
@@ -178,7 +178,7 @@ def _clevr_lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
 
 # --- THOR egomotion: pairs of frames, before and after one action ------------------------------------------------
 
-_THOR_SPLITS = {"train": (20, 20), "val": (8, 20)}  # scenes, pairs in each
+_THOR_SPLITS = {"train": (20, 24), "val": (12, 16)}  # scenes, pairs in each
 _THOR_SIZE = 112
 
 
