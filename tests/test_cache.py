@@ -60,7 +60,7 @@ def everything(pool: Pool) -> np.ndarray:
 
 
 def entry(store: Cache) -> Path:
-    return store.entries()[0].folder
+    return store.store.entries()[0].folder
 
 
 def test_features_are_encoded_once_and_read_after(
@@ -147,9 +147,10 @@ def test_the_least_recently_used_entry_goes_first(tmp_path: Path, pool: Pool, en
     for start in (0, 3, 6):
         rows = np.arange(start, start + 3)
         if start == 6:
-            os.utime(store.folder / store.key(encoder, pool, np.arange(3), VIEW, NUMERICS) / "entry.json", (9e9, 9e9))
+            first = store.key(encoder, pool, np.arange(3), VIEW, NUMERICS)
+            os.utime(store.store.folder / first / "entry.json", (9e9, 9e9))
         store.features(encoder, pool, rows, VIEW, NUMERICS)
-    kept = {found.key for found in store.entries()}
+    kept = {found.key for found in store.store.entries()}
     assert kept == {store.key(encoder, pool, np.arange(start, start + 3), VIEW, NUMERICS) for start in (0, 6)}
 
 
@@ -167,14 +168,14 @@ def test_an_interrupted_pass_leaves_nothing_behind(
         patch.setattr(cache_module, "encode", stopped)
         with pytest.raises(KeyboardInterrupt):
             store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
-    assert list(store.folder.iterdir()) == []
+    assert list(store.store.folder.iterdir()) == []
     assert len(store.features(encoder, pool, everything(pool), VIEW, NUMERICS).pooled) == 10
 
 
 def test_what_a_killed_run_left_is_swept_up(tmp_path: Path, pool: Pool, encoder: Encoder) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
-    dead = store.folder / ".0123.4194999-aabbccdd.tmp"
-    mine = store.folder / f".0123.{os.getpid()}-aabbccdd.tmp"
+    dead = store.store.folder / ".0123.4194999-aabbccdd.tmp"
+    mine = store.store.folder / f".0123.{os.getpid()}-aabbccdd.tmp"
     for folder in (dead, mine):
         folder.mkdir(parents=True)
     store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
@@ -197,6 +198,6 @@ def test_an_image_that_vanished_is_named(tmp_path: Path, pool: Pool, encoder: En
 def test_clearing_removes_everything_and_tells_how_much(tmp_path: Path, pool: Pool, encoder: Encoder) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
     store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
-    assert store.clear() >= 10 * 768 * 4
-    assert store.entries() == []
-    assert store.clear() == 0
+    assert store.store.clear() >= 10 * 768 * 4
+    assert store.store.entries() == []
+    assert store.store.clear() == 0

@@ -324,7 +324,7 @@ def test_a_data_folder_that_is_none_is_an_error_with_the_way_out(run: Run, comma
 def test_without_a_data_option_the_folder_is_named_that_was_looked_for(run: Run) -> None:
     done = run("evaluate", *COLOR, "--tasks", "dtd")
     assert done.code == 1
-    assert "the data folder data does not exist" in done.err
+    assert "there is no data folder data" in done.err
     assert "--sample" in done.err
 
 

@@ -91,7 +91,7 @@ def test_every_test_sample_is_scored_exactly_once_and_the_score_is_theirs(sample
 
 def test_the_same_command_twice_gives_identical_records(sample_root: Path, tmp_path: Path) -> None:
     run(tmp_path / "one", "random:resnet18", "dtd,thor_egomotion", limit=40)
-    cache_module.Cache(options(tmp_path).cache, 0).clear()
+    options(tmp_path).features().store.clear()
     run(tmp_path / "two", "random:resnet18", "dtd,thor_egomotion", limit=40)
     assert content(tmp_path / "one") == content(tmp_path / "two")
     assert len(content(tmp_path / "one")) == 4
@@ -127,7 +127,7 @@ def test_saved_heads_reproduce_the_score(sample_root: Path, tmp_path: Path) -> N
 
     encoder = load_encoder(encoder_cards(["baseline:pixels"])[0])
     (images,) = image_sets(encoder, [item], options(tmp_path))
-    features = options(tmp_path).store().features(encoder, images.pool, images.rows, images.view, images.numerics)
+    features = options(tmp_path).features().features(encoder, images.pool, images.rows, images.view, images.numerics)
     inputs = features.pooled[features.index(item.dataset.test)[:, 0]]
     shown = (inputs - heads["features.mean"]) / heads["features.std"]
     for seed, value in enumerate(record.seeds):

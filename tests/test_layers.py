@@ -20,14 +20,15 @@ ROWS = [
     "errors paths digest classes progress",
     "registry formats fetch",
     "spec types",
-    "suite record stats data sample checkpoints backbones encode heads metrics",
+    "suite record stats store data sample checkpoints backbones encode heads metrics",
     "cache fit",
     "plan leaderboard",
     "score",
     "harness analysis",
     "plots",
     "page submit",
-    "api launch bench",
+    "api",
+    "launch bench",
     "cli",
 ]
 ROW = {name: number for number, row in enumerate(ROWS) for name in row.split()}

@@ -340,11 +340,10 @@ def test_a_file_that_is_no_card_is_refused_by_name(refusal: Callable[..., str], 
         (Task, "? [a, b]\n: 1\n"),
         (Task, TASK + "? {a: 1}\n: 1\n"),
         (EncoderCard, ENCODER + "facts: {[a, b]: 1}\n"),
-        (EncoderCard, ENCODER + "facts: {2020-01-01: 1}\n"),
         (EncoderCard, ENCODER + "facts: &a {b: *a}\n"),
         (Task, TASK + "also: &a [*a]\n"),
     ],
-    ids="list-key mapping-key inner-list-key date-key mapping-in-itself list-in-itself".split(),
+    ids="list-key mapping-key inner-list-key mapping-in-itself list-in-itself".split(),
 )
 def test_an_odd_key_or_a_value_inside_itself_is_refused(
     refusal: Callable[..., str], kind: type[Card], text: str

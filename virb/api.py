@@ -86,6 +86,7 @@ def make_options(
     """Return checked options; the sample world brings its own folder and the quick protocol."""
     import os
 
+    from virb.encode import PRECISIONS
     from virb.plan import GIB, Options, choose_device
 
     for name, value, least in (("limit", limit, 1), ("seeds", seeds, 1), ("workers", workers, 0)):
@@ -93,6 +94,12 @@ def make_options(
             raise UsageError(
                 f"--{name} {value}", f"a whole number from {least} up", f"leave --{name} out or correct it"
             )
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision {precision}", f"one of {', '.join(PRECISIONS)}", "use --precision auto")
+    if cache_size is not None and not 0 <= cache_size < float("inf"):
+        raise UsageError(
+            f"--cache-size {cache_size}", "a number of GiB from 0 up", "leave --cache-size out or correct it"
+        )
     if sample and data is not None:
         raise UsageError("both --sample and --data were given", "one of them", "leave one out")
     from virb.sample import ensure
@@ -100,7 +107,7 @@ def make_options(
     root = ensure([]) if sample else Path(data or os.environ.get("VIRB_DATA") or "data").expanduser()
     if not sample and not root.is_dir():
         raise MissingData(
-            f"the data folder {root} does not exist" + (" (it is a file)" if root.exists() else ""),
+            f"the data folder {root} is a file" if root.exists() else f"there is no data folder {root}",
             "a folder with the data sets in their owners' layouts",
             "pass it with --data or $VIRB_DATA, or add --sample to run on the built-in sample world",
         )

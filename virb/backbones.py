@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from virb.digest import digest
-from virb.errors import CheckpointError, UsageError, VirbError, nearest
+from virb.errors import CheckpointError, UsageError, VirbError, did_you_mean
 from virb.spec import EncoderCard, Triple
 from virb.types import FeatureShape
 
@@ -155,8 +155,17 @@ def _pyramid(images: torch.Tensor) -> list[torch.Tensor]:
     return [functional.avg_pool2d(images, stride, ceil_mode=True) for stride in (4, 8, 16, 32)]
 
 
+def check_name(card: EncoderCard) -> None:
+    """Refuse an unknown name before hours of work, without building anything."""
+    scheme, _, name = card.weights.partition(":")
+    {"timm": _check_timm, "torchvision": _check_torchvision, "random": _check_random, "baseline": _check_baseline}[
+        scheme
+    ](name)
+
+
 def load_named(card: EncoderCard) -> Encoder:
     """Return the encoder behind `timm:`, `torchvision:`, `random:` or `baseline:`."""
+    check_name(card)
     scheme, _, name = card.weights.partition(":")
     return {"timm": _timm, "torchvision": _torchvision, "random": _random, "baseline": _baseline}[scheme](card, name)
 
@@ -183,13 +192,7 @@ def create(arch: str, pretrained: bool = False) -> Any:
     """Return a timm model without classifier that takes other image sizes where its kind can."""
     import timm
 
-    if not timm.is_model(arch.split(".")[0]):
-        known = timm.list_models()
-        raise UsageError(
-            f"timm has no architecture '{arch}'; {nearest(arch, known)}".rstrip("; "),
-            f"one of timm's {len(known):,} names",
-            "list them with: python -c \"import timm; print(timm.list_models('*resnet*'))\"",
-        )
+    _check_arch(arch)
     try:
         model: Any = timm.create_model(arch, pretrained=pretrained, num_classes=0, dynamic_img_size=True)
     except TypeError:
@@ -199,6 +202,18 @@ def create(arch: str, pretrained: bool = False) -> Any:
             f"timm's {arch} offers no forward_intermediates", "an architecture that returns maps", "choose another one"
         )
     return model
+
+
+def _check_arch(arch: str) -> None:
+    import timm
+
+    if not timm.is_model(arch.split(".")[0]):
+        known = timm.list_models()
+        raise UsageError(
+            f"timm has no architecture '{arch}'{did_you_mean(arch, known)}",
+            f"one of timm's {len(known):,} names",
+            "list them with: python -c \"import timm; print(timm.list_models('*resnet*'))\"",
+        )
 
 
 def fill(model: nn.Module, state: Mapping[str, torch.Tensor], arch: str, where: str) -> None:
@@ -235,16 +250,21 @@ def hash_weights(module: nn.Module) -> str:
     return state.hexdigest()
 
 
-def _timm(card: EncoderCard, name: str) -> Encoder:
+def _check_timm(name: str) -> None:
     import timm
 
-    if timm.is_model(name.split(".")[0]) and not timm.models.is_model_pretrained(name):
-        tags = timm.list_pretrained(f"{name.split('.')[0]}.*")
+    arch = name.split(".")[0]
+    _check_arch(arch)
+    if not timm.models.is_model_pretrained(name):
+        tags = timm.list_pretrained(f"{arch}.*")
         raise UsageError(
             f"timm has no pretrained weights '{name}'",
             "one of " + ", ".join(tags) if tags else "an architecture with weights",
-            f"use random:{name.split('.')[0]} for random weights",
+            f"use random:{arch} for random weights",
         )
+
+
+def _timm(card: EncoderCard, name: str) -> Encoder:
     try:
         with _offline_unless_reachable():
             model = create(name, pretrained=True)
@@ -278,21 +298,27 @@ def _offline_unless_reachable() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
+def _check_torchvision(name: str) -> None:
+    from torchvision import models
+
+    arch, _, tag = name.partition(".")
+    names = models.list_models(module=models)
+    if arch not in names:
+        raise UsageError(
+            f"torchvision has no model '{arch}'{did_you_mean(arch, names)}",
+            "a classification model of torchvision.models",
+            "see torchvision's documentation for the names",
+        )
+    known = models.get_model_weights(arch).__members__
+    if tag and tag not in known:
+        raise UsageError(f"torchvision's {arch} has no weights '{tag}'", "one of " + ", ".join(known), "choose one")
+
+
 def _torchvision(card: EncoderCard, name: str) -> Encoder:
     from torchvision import models
 
     arch, _, tag = name.partition(".")
-    if arch not in models.list_models(module=models):
-        raise UsageError(
-            f"torchvision has no model '{arch}'; {nearest(arch, models.list_models(module=models))}".rstrip("; "),
-            "a classification model of torchvision.models",
-            "see torchvision's documentation for the names",
-        )
     known = models.get_model_weights(arch)
-    if tag and tag not in known.__members__:
-        raise UsageError(
-            f"torchvision's {arch} has no weights '{tag}'", "one of " + ", ".join(known.__members__), "choose one"
-        )
     weights = known[tag] if tag else known.DEFAULT
     try:
         state = weights.get_state_dict(progress=False, check_hash=True)
@@ -305,11 +331,16 @@ def _torchvision(card: EncoderCard, name: str) -> Encoder:
     return from_state(card, arch, state, f"torchvision:{arch}.{weights.name}")
 
 
-def _random(card: EncoderCard, name: str) -> Encoder:
-    """Random weights from the architecture's own initialisation; `random:resnet18@7` is another draw."""
+def _check_random(name: str) -> None:
     arch, _, seed = name.partition("@")
     if seed and not seed.isdigit():
         raise UsageError(f"'{seed}' is no seed in random:{name}", "a whole number after '@'", "random:resnet18@7")
+    _check_arch(arch)
+
+
+def _random(card: EncoderCard, name: str) -> Encoder:
+    """Random weights from the architecture's own initialisation; `random:resnet18@7` is another draw."""
+    arch, _, seed = name.partition("@")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(seed or 0))
         model = create(arch)
@@ -320,13 +351,18 @@ def _random(card: EncoderCard, name: str) -> Encoder:
     return Encoder(card, TimmBody(model), arch, *_statistics(model))
 
 
-def _baseline(card: EncoderCard, name: str) -> Encoder:
-    bodies: dict[str, type[nn.Module]] = {"pixels": PixelsBody, "color": ColorBody}
-    if name not in bodies:
+_BASELINES: dict[str, type[nn.Module]] = {"pixels": PixelsBody, "color": ColorBody}
+
+
+def _check_baseline(name: str) -> None:
+    if name not in _BASELINES:
         raise UsageError(
-            f"there is no baseline '{name}'; {nearest(name, bodies)}".rstrip("; "), "one of pixels, color", "choose one"
+            f"there is no baseline '{name}'{did_you_mean(name, _BASELINES)}", "one of pixels, color", "choose one"
         )
-    return Encoder(card, bodies[name](), f"baseline:{name}", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def _baseline(card: EncoderCard, name: str) -> Encoder:
+    return Encoder(card, _BASELINES[name](), f"baseline:{name}", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 def _statistics(model: nn.Module) -> tuple[Triple, Triple]:

@@ -53,19 +53,25 @@ Seeds = Annotated[int | None, typer.Option(help="How many training seeds; defaul
 Out = Annotated[Path, typer.Option(help="Results folder.")]
 Workers = Annotated[int | None, typer.Option(help="Processes that decode images.")]
 CacheSize = Annotated[float | None, typer.Option(help="Bound of the feature cache, in GiB.")]
+_INTERRUPTED = 130
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from virb import __version__
+
+        typer.echo(f"virb {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
 def _root(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
 ) -> None:
-    if version:
-        from virb import __version__
-
-        typer.echo(f"virb {__version__}")
-        raise typer.Exit
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s")
     for noisy in ("PIL", "matplotlib", "urllib3", "httpx", "huggingface_hub", "filelock", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -104,10 +110,6 @@ def evaluate(
     report = Report()
     try:
         run(cards, selection, options, progress, report)
-    except KeyboardInterrupt:
-        whole = len(report.records) + len(report.resumed)
-        typer.echo(f"\nInterrupted. {whole} finished records are whole in {out}; the same command goes on.", err=True)
-        raise typer.Exit(130) from None
     finally:
         if not json_output and (report.records or report.resumed):
             typer.echo(_summary(report))
@@ -164,9 +166,12 @@ def plan(
     if json_output:
         typer.echo(json.dumps({"plan": rows, "missing": gaps}, indent=1))
     else:
-        typer.echo(_columns(rows) if rows else "Nothing would run.")
         total = sum(row["minutes"] for row in rows)
-        typer.echo(f"\nIn all about {total:.1f} minutes, estimated from a short probe on this machine.")
+        typer.echo(
+            f"{_columns(rows)}\n\nIn all about {total:.1f} minutes, estimated from a short probe on this machine."
+            if rows
+            else "Nothing would run."
+        )
         for gap in gaps:
             typer.echo(f"\n{'Fails' if gap['fails'] else 'Left out'}: {gap['task']}\n{_indent(str(gap['reason']))}")
     if any(gap["fails"] for gap in gaps) or not rows:
@@ -175,12 +180,13 @@ def plan(
 
 @tasks_app.callback()
 def _tasks(context: typer.Context, json_output: Json = False) -> None:
+    context.obj = json_output
     if context.invoked_subcommand is None:
-        list_tasks(json_output)
+        list_tasks(context, json_output)
 
 
 @tasks_app.command("list")
-def list_tasks(json_output: Json = False) -> None:
+def list_tasks(context: typer.Context, json_output: Json = False) -> None:
     """List every task with its group, metric and title."""
     from virb.suite import GROUPS, all_tasks
 
@@ -194,29 +200,29 @@ def list_tasks(json_output: Json = False) -> None:
         }
         for task in all_tasks()
     ]
-    if json_output:
+    if _json(context, json_output):
         typer.echo(json.dumps(rows, indent=1))
     else:
         typer.echo(_columns(rows) + f"\n\n{len(rows)} tasks. Groups for --tasks: {', '.join(GROUPS)}.")
 
 
 @tasks_app.command("show")
-def show_task(name: str, json_output: Json = False) -> None:
+def show_task(context: typer.Context, name: str, json_output: Json = False) -> None:
     """Show one task's card."""
-    from virb.spec import Task
-    from virb.suite import TASKS
+    from virb.suite import task
 
-    _show_card(Task.read(TASKS.path(name)), json_output)
+    _show_card(task(name), _json(context, json_output))
 
 
 @encoders_app.callback()
 def _encoders(context: typer.Context, json_output: Json = False) -> None:
+    context.obj = json_output
     if context.invoked_subcommand is None:
-        list_encoders(json_output)
+        list_encoders(context, json_output)
 
 
 @encoders_app.command("list")
-def list_encoders(json_output: Json = False) -> None:
+def list_encoders(context: typer.Context, json_output: Json = False) -> None:
     """List every encoder card."""
     from virb.suite import ENCODERS, encoder_card
 
@@ -225,15 +231,15 @@ def list_encoders(json_output: Json = False) -> None:
         {"encoder": card.name, "weights": card.weights, "method": card.method, "title": card.title} for card in cards
     ]
     note = "Also: a checkpoint file, a card file, timm:NAME, torchvision:NAME, random:ARCH."
-    typer.echo(json.dumps(rows, indent=1) if json_output else f"{_columns(rows)}\n\n{note}")
+    typer.echo(json.dumps(rows, indent=1) if _json(context, json_output) else f"{_columns(rows)}\n\n{note}")
 
 
 @encoders_app.command("show")
-def show_encoder(name: str, json_output: Json = False) -> None:
+def show_encoder(context: typer.Context, name: str, json_output: Json = False) -> None:
     """Show one encoder's card."""
     from virb.suite import encoder_card
 
-    _show_card(encoder_card(name), json_output)
+    _show_card(encoder_card(name), _json(context, json_output))
 
 
 @app.command()
@@ -261,20 +267,21 @@ def leaderboard(
 
 
 @cache_app.callback()
-def _cache(context: typer.Context) -> None:
+def _cache(context: typer.Context, json_output: Json = False) -> None:
+    context.obj = json_output
     if context.invoked_subcommand is None:
-        show_cache()
+        show_cache(context, json_output)
 
 
 @cache_app.command("show")
-def show_cache(json_output: Json = False) -> None:
+def show_cache(context: typer.Context, json_output: Json = False) -> None:
     """List what is cached, the most recently used first."""
     import datetime
 
-    from virb.cache import Cache
     from virb.paths import cache_folder
+    from virb.store import Store
 
-    store = Cache(cache_folder(), 0)
+    store = Store(cache_folder())
     entries = store.entries()
     rows = [
         {
@@ -285,7 +292,7 @@ def show_cache(json_output: Json = False) -> None:
         }
         for entry in entries
     ]
-    if json_output:
+    if _json(context, json_output):
         typer.echo(json.dumps({"folder": str(store.folder), "entries": rows}, indent=1))
         return
     total = sum(entry.bytes for entry in entries) / 1e6
@@ -296,11 +303,16 @@ def show_cache(json_output: Json = False) -> None:
 @cache_app.command("clear")
 def clear_cache() -> None:
     """Remove every cached feature; they are made again when needed."""
-    from virb.cache import Cache
     from virb.paths import cache_folder
+    from virb.store import Store
 
-    store = Cache(cache_folder(), 0)
+    store = Store(cache_folder())
     typer.echo(f"removed {store.clear() / 1e6:.1f} MB from {store.folder}")
+
+
+def _json(context: typer.Context, asked: bool) -> bool:
+    """Tell whether JSON was asked for, before the subcommand's name or after it."""
+    return asked or bool(context.obj)
 
 
 def _options(given: dict[str, Any]) -> Options:
@@ -344,7 +356,7 @@ def _close(report: Report, options: Options) -> None:
         typer.echo(f"\nFAILED: {where}\n{_indent(message)}", err=True)
     done = len(report.records) + len(report.resumed)
     if done:
-        typer.echo(f"\n{done} records in {options.out / 'records'}", err=True)
+        typer.echo(f"\n{done} record{'s' * (done > 1)} in {options.out / 'records'}", err=True)
     if report.failures or not done:
         if not report.failures:
             typer.echo("\nNothing could run.", err=True)
@@ -384,17 +396,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     ordered = [*(["--debug"] if debug else []), *(item for item in given if item != "--debug")]
     try:
-        return int(app(ordered, prog_name="virb", standalone_mode=False) or 0)
+        code = int(app(ordered, prog_name="virb", standalone_mode=False) or 0)
     except VirbError as error:
         if debug:
             raise
         typer.echo(f"error: {error}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("\nInterrupted. Finished records are whole; the same command goes on.", err=True)
-        return 130
+        code = _INTERRUPTED
     except typer.Exit as stop:
-        return stop.exit_code
+        code = stop.exit_code
     except BrokenPipeError:
         return 0
     except Exception as error:
@@ -403,6 +414,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         show()
         return int(getattr(error, "exit_code", 2))
+    if code == _INTERRUPTED:
+        typer.echo("\nInterrupted. Finished records are whole; the same command goes on.", err=True)
+    return code
 
 
 if __name__ == "__main__":

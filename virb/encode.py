@@ -12,7 +12,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 _CPU_PIXELS = 8 * 224 * 224
 """Per chunk on a CPU: larger batches spend a quarter of their time in page faults (facts: performance)."""
 _GPU_CHUNK = 256
+PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 _FOLD_TOLERANCE = 1e-4
 
 
@@ -88,20 +91,6 @@ def _collate(items: list[torch.Tensor | DataError]) -> torch.Tensor | DataError:
 
 def read_image(path: Path) -> torch.Tensor:
     """Return uint8 RGB [3, H, W]; the file's content decides the format, and a truncated file is an error."""
-    from torchvision.io import ImageReadMode, decode_image
-
-    try:
-        image: torch.Tensor = decode_image(str(path), mode=ImageReadMode.RGB)
-        return image
-    except (RuntimeError, ValueError):
-        return _read_with_pillow(path)
-
-
-def _read_with_pillow(path: Path) -> torch.Tensor:
-    """Read what torchvision does not (CMYK, BMP, odd palettes); what neither reads is broken."""
-    import numpy as np
-    from PIL import Image
-
     try:
         with Image.open(path) as image:
             return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)

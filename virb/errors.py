@@ -56,6 +56,13 @@ class OutputError(VirbError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean 'x'?" for the closest known spelling, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.55)
-    return f"did you mean '{close[0]}'?" if close else ""
+    """Return "did you mean 'x'?" for the closest known spelling, capitals aside, or an empty string."""
+    spellings = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(name.lower(), spellings, n=1, cutoff=0.55)
+    return f"did you mean '{spellings[close[0]]}'?" if close else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the same as the end of a sentence: "; did you mean 'x'?" or nothing."""
+    hint = nearest(name, known)
+    return f"; {hint}" if hint else ""

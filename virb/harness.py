@@ -15,7 +15,7 @@ from virb.errors import OutputError, VirbError
 from virb.fit import fit
 from virb.metrics import METRICS
 from virb.paths import explain_write_errors
-from virb.plan import ImageSet, Job, Missing, Options, Prepared, image_sets, load_encoder, prepare
+from virb.plan import ImageSet, Job, Missing, Options, Prepared, check_encoder, image_sets, load_encoder, prepare
 from virb.progress import Progress, Silent
 from virb.record import Record, write
 from virb.score import make_record, score
@@ -57,6 +57,8 @@ def run(
     # Weights of confident heads shrink into denormal numbers, which double the time of a step (facts: performance).
     torch.set_flush_denormal(True)
     _check_writable(options)
+    for source in encoders:
+        check_encoder(source)
     prepared, missing = prepare(selection, options)
     report.skipped += [gap for gap in missing if not gap.failed]
     report.failures += [Failure("", gap.task.name, gap.error) for gap in missing if gap.failed]
@@ -94,7 +96,7 @@ def _run_image_set(
         with progress.stage(
             f"{encoder.card.name}: encode {image_set.pool.source}", len(image_set.rows), "images"
         ) as on:
-            features = options.store().features(
+            features = options.features().features(
                 encoder,
                 image_set.pool,
                 image_set.rows,

@@ -53,7 +53,7 @@ class Options:
         """How many processes decode images."""
         return default_workers(self.device) if self.workers is None else self.workers
 
-    def store(self) -> Cache:
+    def features(self) -> Cache:
         """Return the feature cache."""
         return Cache(self.cache, self.cache_limit)
 
@@ -115,6 +115,20 @@ def choose_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"device '{name}' has not been tried with virb", "auto, cpu or cuda", "use --device auto")
     return device
+
+
+def check_encoder(source: EncoderCard | nn.Module) -> None:
+    """Refuse an unknown name or a missing file before any work is done."""
+    if isinstance(source, nn.Module):
+        return
+    if source.weights.partition(":")[0] in SCHEMES:
+        backbones.check_name(source)
+    elif not Path(source.weights).is_file():
+        raise UsageError(
+            f"encoder {source.name}: there is no weights file {source.weights}",
+            "the file that its card names, beside the card or by its whole path",
+            "put the file there, or correct 'weights' in the card",
+        )
 
 
 def load_encoder(source: EncoderCard | nn.Module) -> Encoder:
@@ -216,7 +230,7 @@ class Cost:
 def estimate(encoder: Encoder, image_set: ImageSet, options: Options) -> Cost:
     """Return the cost of an image set from a short timed probe of this encoder and these heads."""
     rows = image_set.rows
-    cached = options.store().holds(encoder, image_set.pool, rows, image_set.view, image_set.numerics)
+    cached = options.features().holds(encoder, image_set.pool, rows, image_set.view, image_set.numerics)
     images = 0 if cached else len(rows)
     size = images * encoder.shape.width * 4
     pace = _encode_pace(encoder, image_set, options) if images else 0.0

@@ -174,6 +174,7 @@ def comparison_key(task: Task, protocol: Protocol, data: str, source: Source, li
             "source": source,
             "geometry": task.geometry,
             "limit": limit,
+            "published": task.published.model_dump() if protocol.published and task.published else None,
         }
     )
 

@@ -8,41 +8,79 @@ from typing import Any
 
 import yaml
 
-from virb.errors import CardError, UsageError, nearest
+from virb.errors import CardError, UsageError, did_you_mean
 from virb.paths import card_folder
 
+_LARGEST, _DEEPEST, _LONGEST = 256 << 10, 8, 10_000
+"""Bytes, nesting and parts of a card: far above any honest one, far below what hangs or crashes a parser."""
+_SHAPE = "a flat 'key: value' file"
+_REMEDY = "correct the card and try again"
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The C parser where PyYAML has it: it is ten times faster, and `virb tasks` reads every card."""
 
 
 class _StrictLoader(_Base):  # type: ignore[misc]
-    """A safe loader that refuses a key written twice, where YAML would keep the last one in silence."""
+    """A safe loader that takes words as keys only, each once, where YAML would keep the last one in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
-        for key_node, _ in node.value:
-            if key_node.value in seen:
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:str":
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
+            if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key_node.value}' stands here twice", key_node.start_mark
+                    None, None, f"key '{key.value}' stands here twice", key.start_mark
                 )
-            seen.add(str(key_node.value))
+            seen.add(key.value)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return mapping
+
+
+# Dates stay text: nothing on a card is a date, and a title may look like one.
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in _Base.yaml_implicit_resolvers.items()
+}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a card file; anything else is an error that names the file and line."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # a SafeLoader
+        text = _text(path)
+        _refuse_bombs(text, path)
+        content = yaml.load(text, Loader=_StrictLoader)  # a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        reason = str(error).replace('in "<unicode string>", ', "at ")
+        raise CardError(f"{path} is not valid YAML: {reason}", _SHAPE, _REMEDY) from error
+    if not isinstance(content, dict):
+        raise CardError(f"{path} holds no mapping of names to values", _SHAPE, _REMEDY)
+    return content
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise CardError(f"{path} is too large for a card", f"at most {_LARGEST >> 10} KiB", "check the path")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise CardError(
             f"cannot read the card {path}: {error.strerror}", "a readable YAML file", "check the path"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise CardError(f"{path} is not valid YAML: {error}", "a flat 'key: value' file") from error
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise CardError(f"{path} holds no mapping of names to values", "a flat 'key: value' file")
-    return content
+
+
+def _refuse_bombs(text: str, path: Path) -> None:
+    """Look at the parser's events before anything is built: a few bytes of YAML can stand for gigabytes."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=_Base)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        found = {
+            "repeats itself by an alias ('*name')": isinstance(event, yaml.AliasEvent),
+            f"is nested more than {_DEEPEST} deep": depth > _DEEPEST,
+            f"has more than {_LONGEST:,} parts": count > _LONGEST,
+        }
+        for problem, there in found.items():
+            if there:
+                raise CardError(f"{path} {problem}", _SHAPE, _REMEDY)
 
 
 class Registry:
@@ -61,7 +99,7 @@ class Registry:
             return card_folder(self.kind) / f"{name}.yaml"
         known = [*self.names(), *also_known]
         raise UsageError(
-            f"there is no {self.kind.rstrip('s')} '{name}'" + (f"; {hint}" if (hint := nearest(name, known)) else ""),
+            f"there is no {self.kind.rstrip('s')} '{name}'{did_you_mean(name, known)}",
             "one of " + ", ".join(known),
             f"list them with 'virb {self.kind} list'" if self.kind != "protocols" else "choose one of these",
         )

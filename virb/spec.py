@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from virb.digest import digest
-from virb.errors import CardError, nearest
+from virb.errors import CardError, did_you_mean, nearest
 from virb.registry import read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
@@ -18,6 +18,7 @@ Kind = Literal["semantic", "structural"]
 HeadName = Literal["linear", "frames"]
 MetricName = Literal["top1", "top5", "mean_per_class", "mae"]
 Triple = tuple[float, float, float]
+Deviation = Annotated[float, Field(gt=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=10)]
 
@@ -25,7 +26,7 @@ Rate = Annotated[float, Field(gt=0, lt=10)]
 class Frozen(BaseModel):
     """A value that never changes after construction and refuses what it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Card(Frozen):
@@ -41,16 +42,22 @@ class Card(Frozen):
     def read(cls, path: Path) -> Self:
         """Return the card in a file, or one error that lists every problem of it."""
         content = read_yaml(path)
+        problems = []
+        if "name" in content and content["name"] != path.stem:
+            problems.append(f"name: found {content['name']!r}; it must be the file's own name, '{path.stem}'")
         try:
             # Through JSON: strict mode then still takes a YAML list for a tuple.
-            card = cls.model_validate_json(json.dumps(content, default=str), strict=True)
+            card = cls.model_validate_json(json.dumps(content), strict=True)
+        except TypeError as error:
+            problems.append(str(error))
         except ValidationError as error:
-            raise CardError(_explain(path, error, cls), "", "correct the card and try again") from None
-        if card.name != path.stem:
+            problems += [_problem(detail, cls) for detail in error.errors(include_url=False)]
+        if problems:
+            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
             raise CardError(
-                f"{path}: the card says name: {card.name}",
-                f"the file's own name, '{path.stem}'",
-                "rename one of the two: cards are found by file name",
+                f"{path} has {count}:\n" + "\n".join(f"  - {problem}" for problem in problems),
+                f"the keys {', '.join(cls.model_fields)}",
+                "correct the card and try again",
             )
         return card
 
@@ -112,9 +119,7 @@ class Task(Card):
     @property
     def groups(self) -> frozenset[str]:
         """Every group name this task answers to on the command line."""
-        if self.extra:
-            return frozenset({"extra"})
-        named = {"all", self.level, self.kind, self.quadrant}
+        named = {"extra"} if self.extra else {"all", self.level, self.kind, self.quadrant}
         return frozenset(named | {"open"} if self.open else named)
 
 
@@ -175,12 +180,12 @@ class EncoderCard(Card):
 
     descriptive = frozenset({"title", "paper", "licence", "facts", "from_memory"})
 
-    weights: str
+    weights: Annotated[str, Field(min_length=1)]
     """`timm:NAME`, `torchvision:NAME`, `random:ARCH`, `baseline:NAME` or a checkpoint file."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     arch: str | None = None
     mean: Triple | None = None
-    std: Triple | None = None
+    std: tuple[Deviation, Deviation, Deviation] | None = None
     size: Positive | None = None
     method: str = ""
     pretraining: str = ""
@@ -193,26 +198,34 @@ class EncoderCard(Card):
     """Fields that nobody has checked against a source yet."""
 
 
-def _explain(path: Path, error: ValidationError, model: type[BaseModel]) -> str:
-    problems = [_problem(detail, model) for detail in error.errors(include_url=False)]
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return f"{path} has {count}:\n" + "\n".join(f"  - {problem}" for problem in problems)
-
-
 def _problem(detail: Any, model: type[BaseModel]) -> str:
-    place = ".".join(str(part) for part in detail["loc"]) or "the card"
+    """Return one problem as a line: where, what was found, what would do."""
+    place = ".".join(str(part) for part in detail["loc"])
     kind, value = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        hint = nearest(str(detail["loc"][-1]), model.model_fields)
-        return f"unknown key '{place}'" + (f"; {hint}" if hint else "")
+        return f"unknown key '{place}'" + did_you_mean(str(detail["loc"][-1]), _keys_at(model, detail["loc"][:-1]))
+    if kind == "missing" and isinstance(detail["loc"][-1], int):
+        outer = ".".join(str(part) for part in detail["loc"][:-1])
+        return f"{outer}: found {len(value)} values; it needs {detail['loc'][-1] + 1} or more"
     if kind == "missing":
         return f"missing key '{place}'"
+    if kind == "value_error":  # a rule between keys: the whole card would be printed as its input
+        return f"{place + ': ' if place else ''}{detail['ctx']['error']}"
     message = f"{place}: found {value!r}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
     if kind == "literal_error" and isinstance(value, str):
         message += f" {nearest(value, _options(detail))}".rstrip()
     if kind in ("float_type", "int_type") and isinstance(value, str) and _is_number(value):
         message += f" (YAML reads {value} as text: write {float(value)!r})"
     return message
+
+
+def _keys_at(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
+    """Return the keys of the mapping at a place inside a card."""
+    for part in place:
+        inner = model.model_fields.get(str(part))
+        kinds = [] if inner is None else [inner.annotation, *get_args(inner.annotation)]
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
+    return list(model.model_fields)
 
 
 def _options(detail: Any) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from virb.errors import UsageError
+from virb.errors import UsageError, nearest
 from virb.registry import Registry
 from virb.spec import EncoderCard, Protocol, Task
 
@@ -40,27 +40,38 @@ def select_tasks(text: str) -> Selection:
     named: set[str] = set()
     for part in filter(None, (part.strip() for part in text.split(","))):
         if part in GROUPS:
-            chosen.update((task.name, task) for task in all_tasks() if part in task.groups)
-            continue
-        task = Task.read(Path(part)) if part.endswith((".yaml", ".yml")) else _task(part)
-        chosen[task.name] = task
-        named.add(task.name)
+            found = [task for task in all_tasks() if part in task.groups]
+        else:
+            found = [task(part)]
+            named.add(found[0].name)
+        for one in found:
+            if chosen.setdefault(one.name, one) != one:
+                raise UsageError(
+                    f"--tasks {text!r} holds two different cards of the name '{one.name}'",
+                    "one card to a name",
+                    "rename your card, or leave the other one out",
+                )
     if not chosen:
         raise UsageError(
             f"--tasks {text!r} selects no task",
-            "task names, a group or card files, separated by commas",
+            "task names, a group with tasks in it, or card files, separated by commas",
             "see 'virb tasks list' for names; groups are " + ", ".join(GROUPS),
         )
     return Selection(tuple(chosen[name] for name in sorted(chosen)), frozenset(named))
 
 
-def _task(name: str) -> Task:
-    return Task.read(TASKS.path(name, also_known=tuple(GROUPS)))
+def task(name: str) -> Task:
+    """Return a task by name or from a card file."""
+    return Task.read(_card_file(name) or TASKS.path(name, also_known=tuple(GROUPS)))
+
+
+def _card_file(text: str) -> Path | None:
+    return Path(text).expanduser() if text.endswith((".yaml", ".yml")) else None
 
 
 def protocol(name: str) -> Protocol:
     """Return a protocol by name or from a card file."""
-    return Protocol.read(Path(name) if name.endswith((".yaml", ".yml")) else PROTOCOLS.path(name))
+    return Protocol.read(_card_file(name) or PROTOCOLS.path(name))
 
 
 def encoder_card(text: str) -> EncoderCard:
@@ -68,18 +79,31 @@ def encoder_card(text: str) -> EncoderCard:
     scheme, _, rest = text.partition(":")
     if scheme in SCHEMES and rest:
         return EncoderCard(name=_safe(f"{scheme}-{rest}"), title=text, weights=text)
+    if text in ENCODERS.names():
+        return _beside(ENCODERS.path(text))
+    if file := _card_file(text):
+        return _beside(file)
     path = Path(text).expanduser()
-    if path.suffix in (".yaml", ".yml"):
-        return _beside(EncoderCard.read(path), path.parent)
-    if path.is_file():
+    if text and path.is_file():
         return EncoderCard(name=_safe(path.stem), title=path.name, weights=str(path.resolve()))
-    if path.suffix or len(path.parts) > 1:
+    if text and path.is_dir():
         raise UsageError(
-            f"there is no encoder file {text}" + (" (that is a folder)" if path.is_dir() else ""),
+            f"--encoder {text} is a folder", "one checkpoint file, or a card (.yaml)", "name the file inside it"
+        )
+    if (path.suffix and ":" not in text) or len(path.parts) > 1:
+        raise UsageError(
+            f"there is no encoder file {text}",
             "a checkpoint file, a card (.yaml), or " + ", ".join(f"{scheme}:NAME" for scheme in SCHEMES),
             "check the path; shipped encoders are listed by 'virb encoders list'",
         )
-    return EncoderCard.read(ENCODERS.path(text, also_known=tuple(f"{scheme}:…" for scheme in SCHEMES)))
+    hint = nearest(scheme, SCHEMES) if rest else ""
+    if hint:
+        raise UsageError(
+            f"there is no encoder '{text}'; {hint[:-2]}:{rest}'?",
+            "one of " + ", ".join(f"{scheme}:NAME" for scheme in SCHEMES),
+            "correct the part before the colon",
+        )
+    return _beside(ENCODERS.path(text, also_known=tuple(f"{scheme}:…" for scheme in SCHEMES)))
 
 
 def encoder_cards(texts: Sequence[str]) -> list[EncoderCard]:
@@ -87,15 +111,24 @@ def encoder_cards(texts: Sequence[str]) -> list[EncoderCard]:
     cards = [encoder_card(text) for text in dict.fromkeys(texts)]
     if not cards:
         raise UsageError("no encoder was given", "at least one", "for example: --encoder random:resnet18")
+    names = [card.name for card in cards]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(
+            f"two encoders are called '{twice}'",
+            "a name of its own for each, to tell their rows apart",
+            "rename a file, or write a card (.yaml) for each with its own name",
+        )
     return cards
 
 
-def _beside(card: EncoderCard, folder: Path) -> EncoderCard:
-    """Resolve a relative weights path of a card file against the card's own folder."""
+def _beside(path: Path) -> EncoderCard:
+    """Return the card in a file; weights with a relative path lie beside it."""
+    card = EncoderCard.read(path)
     if card.weights.partition(":")[0] in SCHEMES or Path(card.weights).is_absolute():
         return card
-    return card.model_copy(update={"weights": str((folder / card.weights).resolve())})
+    return card.model_copy(update={"weights": str((path.parent / card.weights).resolve())})
 
 
 def _safe(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-.")[:100] or "encoder"
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-._+")[:100] or "encoder"

@@ -40,9 +40,7 @@ def compare(arch: str, size: int, images: int, rounds: int, device_name: str) ->
             harness.append(images / seconds)
             bare.append(images / _wall(lambda: _bare(model, images, view.size, device)))
     shares = sorted(one / two for one, two in zip(harness, bare, strict=True))
-    print(
-        f"{arch} at {view.size} px on {device}, {images} JPEG files of 500 x 375, {rounds} interleaved rounds"
-    )
+    print(f"{arch} at {view.size} px on {device}, {images} JPEG files of 500 x 375, {rounds} interleaved rounds")
     print(f"  bare model, batches of 32, random tensors        {statistics.median(bare):8.1f} images/s")
     print(f"  harness, from files to stored features           {statistics.median(harness):8.1f} images/s")
     print(f"  share {100 * statistics.median(shares):.0f} % (from {100 * shares[0]:.0f} to {100 * shares[-1]:.0f})")

@@ -116,7 +116,7 @@ def compare_accuracy(samples: int, width: int, classes: int) -> None:
     print("\ntest accuracy in per cent; C of the logistic regression chosen on validation from 1e-3 to 1e3")
     print(f"  {'features':<28}{'quick':>8}{'standard':>10}{'logistic regression':>21}")
     for image_set in image_sets(encoder, prepared, options):
-        stored = options.store().features(
+        stored = options.features().features(
             encoder, image_set.pool, image_set.rows, image_set.view, image_set.numerics, workers=options.decoders
         )
         for job in image_set.jobs:

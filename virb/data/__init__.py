@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from virb.errors import CardError, nearest
+from virb.errors import CardError, did_you_mean
 from virb.types import Dataset
 
 ADAPTERS = {
@@ -31,7 +31,7 @@ def adapter(name: str) -> Adapter:
     """Return the adapter of a data set by name."""
     if name not in ADAPTERS:
         raise CardError(
-            f"no adapter reads the data set '{name}'; {nearest(name, ADAPTERS)}".rstrip("; "),
+            f"no adapter reads the data set '{name}'{did_you_mean(name, ADAPTERS)}",
             "one of " + ", ".join(sorted(ADAPTERS)),
             "correct 'dataset' in the task card, or add an adapter under virb/data",
         )

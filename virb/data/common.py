@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from virb.digest import seed_of
-from virb.errors import CardError, DataError, MissingData, nearest
+from virb.errors import CardError, DataError, MissingData, did_you_mean
 from virb.types import Pool, Split
 
 
@@ -108,7 +108,7 @@ def check_target(source: str, target: str, known: Sequence[str]) -> None:
     """Refuse a target that the adapter does not offer."""
     if target not in known:
         raise CardError(
-            f"{source} offers no target '{target}'; {nearest(target, known)}".rstrip("; "),
+            f"{source} offers no target '{target}'{did_you_mean(target, known)}",
             "one of " + ", ".join(known),
             "correct 'target' in the task card",
         )
