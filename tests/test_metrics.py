@@ -195,6 +195,7 @@ def test_all_of_few_classes_are_among_the_best_five() -> None:
 
 
 @every
+@pytest.mark.filterwarnings("error")
 def test_nothing_to_score_is_no_number_and_no_warning(name: str) -> None:
     found = rows(METRICS[name], np.zeros((0, 4)), np.zeros(0, np.int64))
     assert np.isnan(METRICS[name].value(METRICS[name].totals(found)))

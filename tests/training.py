@@ -13,9 +13,12 @@ from torch.nn import functional
 from virb.encode import read_image, squash
 from virb.plan import Prepared
 
-SIZE, BATCH, STEPS = 64, 20, 110
+SIZE, STEPS, RATE = 64, 270, 1e-3
+BATCH = {"dtd": 7, "clevr_count": 11, "thor_egomotion": 14}
 MIRRORED = {"thor_egomotion": torch.tensor([0, 2, 1, 3, 4])}
 """What becomes of a label when the picture is mirrored: a turn to the left is one to the right."""
+REVERSED = {"thor_egomotion": torch.tensor([0, 2, 1, 4, 3])}
+"""What becomes of a label when the frames change places; a step ahead has no such label and stays as it is."""
 
 
 def train_encoder(tasks: Sequence[Prepared], steps: int = STEPS) -> dict[str, torch.Tensor]:
@@ -23,17 +26,16 @@ def train_encoder(tasks: Sequence[Prepared], steps: int = STEPS) -> dict[str, to
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = timm.create_model("resnet18", num_classes=0).to(memory_format=torch.channels_last)
-        heads = nn.ModuleDict(
-            {item.task.name: nn.Linear(512 * item.task.frames, len(item.dataset.classes)) for item in tasks}
-        )
+        model = timm.create_model("resnet18", num_classes=0, zero_init_last=False)
+        heads = nn.ModuleDict({item.task.name: _head(item) for item in tasks})
+    model = model.to(memory_format=torch.channels_last)
     images = {
         item.task.name: torch.stack([squash(read_image(path), SIZE) for path in item.dataset.pool.paths])
         for item in tasks
     }
     optimiser = torch.optim.AdamW([*model.parameters(), *heads.parameters()], weight_decay=0.05, fused=True)
     for step in range(steps):
-        rate = 2e-3 * min(1, (step + 1) / 15) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        rate = RATE * min(1, (step + 1) / 15) * 0.5 * (1 + math.cos(math.pi * step / steps))
         for group in optimiser.param_groups:
             group["lr"] = rate
         batches = {item.task.name: _draw(item, images[item.task.name], generator) for item in tasks}
@@ -51,16 +53,28 @@ def train_encoder(tasks: Sequence[Prepared], steps: int = STEPS) -> dict[str, to
     return model.eval().state_dict()
 
 
+def _head(item: Prepared) -> nn.Module:
+    """Return the head that the task card names, as plain layers."""
+    classes = len(item.dataset.classes)
+    if item.task.head == "linear":
+        return nn.Linear(512, classes)
+    return nn.Sequential(nn.Linear(512 * item.task.frames, 512), nn.ReLU(), nn.Linear(512, classes))
+
+
 def _draw(item: Prepared, images: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a batch [B, T, 3, H, W] with random mirroring and colours, and its labels."""
-    train = item.dataset.train
-    rows = torch.randint(len(train), (BATCH,), generator=generator)
+    """Return a batch [B, T, 3, H, W] with random mirroring, order of frames and colours, and its labels."""
+    train, name = item.dataset.train, item.task.name
+    count = BATCH[name]
+    rows = torch.randint(len(train), (count,), generator=generator)
     inputs, targets = images[torch.from_numpy(train.index)[rows]], torch.from_numpy(train.targets)[rows]
-    mirrored = torch.rand(BATCH, generator=generator) < 0.5
+    mirrored = torch.rand(count, generator=generator) < 0.5
     inputs[mirrored] = inputs[mirrored].flip(-1)
-    if item.task.name in MIRRORED:
-        targets[mirrored] = MIRRORED[item.task.name][targets[mirrored]]
+    if name in MIRRORED:
+        targets[mirrored] = MIRRORED[name][targets[mirrored]]
+        turned = (torch.rand(count, generator=generator) < 0.5) & (targets != 0)
+        inputs[turned] = inputs[turned].flip(1)
+        targets[turned] = REVERSED[name][targets[turned]]
     scaled = (inputs.float() / 255 - 0.45) / 0.225
-    gain = 0.8 + 0.4 * torch.rand(BATCH, 1, 3, 1, 1, generator=generator)
-    shift = 0.6 * torch.rand(BATCH, 1, 3, 1, 1, generator=generator) - 0.3
+    gain = 0.7 + 0.6 * torch.rand(count, 1, 3, 1, 1, generator=generator)
+    shift = torch.rand(count, 1, 3, 1, 1, generator=generator) - 0.5
     return scaled * gain + shift, targets

@@ -42,6 +42,8 @@ def boards(records: Sequence[Record]) -> list[Board]:
     """Return one board per source, protocol and limit, real data first."""
     groups: dict[Key, list[Record]] = {}
     for record in records:
+        if record.kind != "measured":  # published numbers followed other rules: a column of their own, unranked
+            continue
         key = (record.data.source, record.protocol.name, record.protocol.digest, record.data.limit)
         groups.setdefault(key, []).append(record)
     ordered = sorted(groups.items(), key=lambda item: (item[0][0], item[0][1], item[0][2], item[0][3] or 0))
@@ -82,9 +84,9 @@ def _board(key: Key, records: list[Record]) -> Board:
 
 def _newest(records: list[Record]) -> list[Record]:
     """Keep the newest of records that say the same thing of the same encoder."""
-    latest: dict[tuple[str, str, str], Record] = {}
+    latest: dict[tuple[str, str, str, str], Record] = {}
     for record in sorted(records, key=lambda record: record.created):
-        latest[record.encoder.fingerprint, record.task.name, record.keys.comparison] = record
+        latest[record.encoder.name, record.encoder.fingerprint, record.task.name, record.keys.comparison] = record
     return list(latest.values())
 
 
@@ -93,7 +95,9 @@ def _comparable(records: list[Record]) -> tuple[list[Record], list[str]]:
     kept, left_out = [], []
     for task in sorted({record.task.name for record in records}):
         members = [record for record in records if record.task.name == task]
-        winner = Counter(record.keys.comparison for record in members).most_common(1)[0][0]
+        shared = Counter(record.keys.comparison for record in members)
+        newest = max(members, key=lambda record: (shared[record.keys.comparison], record.created))
+        winner = newest.keys.comparison
         example = next(record for record in members if record.keys.comparison == winner)
         for record in members:
             if record.keys.comparison == winner:
@@ -123,11 +127,11 @@ def difference(one: Record, other: Record) -> str:
 
 def _ranks(cells: dict[tuple[str, str], Record], encoders: list[str], tasks: list[str]) -> dict[str, float]:
     """Return each encoder's mean rank over the tasks that every encoder of the board has."""
-    common = [
-        task
-        for task in tasks
-        if all((encoder, task) in cells for encoder in encoders) and not cells[encoders[0], task].task.extra
+    ranked = [
+        task for task in tasks if not any(record.task.extra for (_, name), record in cells.items() if name == task)
     ]
+    encoders = [encoder for encoder in encoders if any((encoder, task) in cells for task in ranked)]
+    common = [task for task in ranked if all((encoder, task) in cells for encoder in encoders)]
     if not common:
         return {}
     places = []
@@ -151,6 +155,8 @@ def _task_order(records: list[Record], name: str) -> tuple[bool, str, str, str]:
 
 def render(found: list[Board], form: str) -> str:
     """Return boards as text in one of the formats."""
+    if not found:
+        return "[]" if form == "json" else ""
     if form == "csv":
         return pd.concat([_flat(board) for board in found], ignore_index=True).to_csv(index=False)
     if form == "json":
@@ -229,4 +235,6 @@ def _aligned(header: list[str], lines: list[list[str]]) -> str:
 
 def _markdown(header: list[str], lines: list[list[str]]) -> str:
     ruled = [header, ["---"] * len(header), *lines]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in ruled)
+    return "\n".join(
+        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in line) + " |" for line in ruled
+    )

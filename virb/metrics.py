@@ -1,5 +1,7 @@
 """Metrics: per-sample statistics that add up, then one division (stage: output -> statistics -> value).
 
+A sample that cannot be scored keeps its row, all zeros, and counts for nothing.
+
 A statistic is one row per sample; `totals` adds rows, weighted if asked; `value` divides once at the end. So a
 score has a bootstrap interval, two encoders have a paired test, and nothing depends on the batch size.
 """
@@ -51,7 +53,7 @@ class Metric(Protocol):
 
 @dataclass(frozen=True)
 class Mean:
-    """A metric whose value is the mean of one number per sample; its totals are (sum, count)."""
+    """A metric whose value is the mean of one number per sample; a row is (number, counted)."""
 
     name: str
     unit: str
@@ -61,13 +63,13 @@ class Mean:
     """For top-k: how many best outputs count as a hit; 0 for the absolute error of the best class."""
 
     def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return [N, 1]: hit or miss for top-k, the distance between class indices for the error."""
+        """Return [N, 2]: the number, which is a hit for top-k and a distance between classes for the error, and 1."""
         if self.rank == 0:
-            return (output.argmax(-1) - target).abs().double()[:, None]
-        if self.rank == 1:
-            return (output.argmax(-1) == target).double()[:, None]
-        best = output.topk(min(self.rank, output.shape[-1]), dim=-1).indices
-        return (best == target[:, None]).any(-1).double()[:, None]
+            found = (output.argmax(-1) - target).abs()
+        else:
+            best = output.topk(min(self.rank, output.shape[-1]), dim=-1).indices
+            found = (best == target[:, None]).any(-1)
+        return _columns(found, found.new_ones(found.shape))
 
     def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
         """Return how frequent each class is, or for the error the class in the middle."""
@@ -79,7 +81,7 @@ class Mean:
     def totals(self, statistics: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Return (sum, count)."""
         ones = np.ones(len(statistics)) if weights is None else weights
-        return np.stack([ones @ statistics[:, 0], ones.sum(-1)], axis=-1)
+        return np.asarray(ones @ statistics)
 
     def value(self, totals: np.ndarray) -> np.ndarray:
         """Return sum / count; nothing to count gives nan."""
@@ -88,7 +90,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class MeanPerClass:
-    """The mean of the classes' own accuracies, over classes that occur; a row is (class, correct)."""
+    """The mean of the classes' own accuracies, over classes that occur; a row is (class, correct, counted)."""
 
     name: str = "mean_per_class"
     unit: str = "share"
@@ -96,11 +98,9 @@ class MeanPerClass:
     ceiling: float = 1.0
 
     def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return [N, 2]: the true class, and whether it was found."""
-        import torch
-
+        """Return [N, 3]: the true class, whether it was found, and 1."""
         correct = output.argmax(-1) == target
-        return torch.stack([target.double(), correct.double()], dim=-1)
+        return _columns(target, correct, correct.new_ones(correct.shape))
 
     def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
         """Return how frequent each class is; any constant finds one class and no other."""
@@ -112,7 +112,8 @@ class MeanPerClass:
         membership = np.zeros((len(classes), int(classes.max(initial=0)) + 1))
         membership[np.arange(len(classes)), classes] = 1.0
         ones = np.ones(len(classes)) if weights is None else weights
-        return np.concatenate([(ones * statistics[:, 1]) @ membership, ones @ membership], axis=-1)
+        hits, counts = ((ones * column) @ membership for column in statistics.T[1:])
+        return np.concatenate([hits, counts], axis=-1)
 
     def value(self, totals: np.ndarray) -> np.ndarray:
         """Return the mean over classes that have a sample."""
@@ -120,6 +121,12 @@ class MeanPerClass:
         present = counts > 0
         accuracies = np.where(present, hits / np.where(present, counts, 1.0), 0.0)
         return _ratio(accuracies.sum(-1), present.sum(-1))
+
+
+def _columns(*columns: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return torch.stack([column.double() for column in columns], dim=-1)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -17,9 +17,9 @@ from pydantic import Field, ValidationError
 from virb.digest import digest
 from virb.errors import VirbError
 from virb.paths import write_whole
-from virb.spec import Frozen, Kind, Level, Protocol, Task, Triple
+from virb.spec import Frozen, Kind, Level, Name, Protocol, Task, Triple
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 Source = Literal["real", "sample"]
 
 
@@ -50,7 +50,7 @@ class TaskFacts(Frozen):
 class EncoderFacts(Frozen):
     """Which encoder, by weights and by card."""
 
-    name: str
+    name: Name
     title: str
     weights: str
     arch: str
@@ -122,14 +122,14 @@ class Keys(Frozen):
 class FileFacts(Frozen):
     """A file beside the record."""
 
-    file: str
+    file: Name
     sha256: str
 
 
 class Record(Frozen):
     """One encoder on one task under one protocol."""
 
-    schema_version: int = SCHEMA
+    schema_version: Literal[1] = SCHEMA
     kind: Literal["measured", "published"]
     task: TaskFacts
     encoder: EncoderFacts
@@ -201,7 +201,7 @@ def read_record(path: Path) -> Record:
     try:
         return Record.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        reason = f"{error.error_count()} problems" if isinstance(error, ValidationError) else error.strerror
+        reason = _reason(error) if isinstance(error, ValidationError) else error.strerror
         raise VirbError(
             f"{path} is no readable record: {reason}",
             f"a record of schema {SCHEMA}, as 'virb evaluate' writes it",
@@ -209,14 +209,20 @@ def read_record(path: Path) -> Record:
         ) from error
 
 
+def _reason(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place + ': ' if place else ''}{first['msg'][0].lower()}{first['msg'][1:]}"
+
+
 def finished(folder: Path, stem: str, resume: str) -> Record | None:
     """Return a whole record that answers this resume key and still has its samples, if there is one."""
     try:
         record = read_record(folder / f"{stem}.json")
-        samples = (folder / record.samples.file).read_bytes()
+        files = [facts for facts in (record.samples, record.heads) if facts is not None]
+        whole = all(hashlib.sha256((folder / facts.file).read_bytes()).hexdigest() == facts.sha256 for facts in files)
     except (VirbError, OSError):
         return None
-    whole = hashlib.sha256(samples).hexdigest() == record.samples.sha256
     return record if whole and record.keys.resume == resume else None
 
 

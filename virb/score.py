@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from virb.backbones import Encoder
+from virb.errors import NumericsError
 from virb.fit import Fitted, predict
 from virb.heads import state
 from virb.metrics import METRICS, Metric, class_accuracies
@@ -53,6 +54,12 @@ def score(job: Job, fitted: Fitted, features: Features, device: torch.device) ->
     rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     predictions, done = [], 0
     for logits in predict(fitted, features, test, device):
+        if not torch.isfinite(logits).all():
+            raise NumericsError(
+                "the chosen head answers with NaN or infinity on test samples",
+                "finite outputs",
+                "look for test images whose features lie far outside those of training",
+            )
         targets = torch.from_numpy(test.targets[done : done + len(logits)]).to(device)
         done += len(logits)
         predictions.append(logits.argmax(-1).T.cpu().numpy())

@@ -175,8 +175,12 @@ class Features:
     pooled: torch.Tensor  # [R, D]
 
     def index(self, split: Split) -> np.ndarray:
-        """Return where the frames of a split stand in `pooled`, [N, T]."""
-        return np.searchsorted(self.rows, split.index)
+        """Return where the frames of a split stand in `pooled`, [N, T]; a row that was not encoded is an error."""
+        places = np.searchsorted(self.rows, split.index)
+        inside = np.minimum(places, len(self.rows) - 1)
+        if not np.array_equal(self.rows[inside], split.index):
+            raise IndexError("a sample needs an image whose features were not asked for")
+        return places
 
 
 def unique_rows(parts: Iterable[np.ndarray]) -> np.ndarray:

@@ -60,6 +60,8 @@ def _scenes(folder: Path, split: str) -> dict[str, int]:
     path = folder / "scenes" / f"CLEVR_{split}_scenes.json"
     try:
         scenes = json.loads(path.read_text(encoding="utf-8"))["scenes"]
+        if not all(isinstance(scene["objects"], list) for scene in scenes):
+            raise TypeError("'objects' is no list")
         rows = sorted(
             (int(scene["image_index"]), str(scene["image_filename"]), len(scene["objects"])) for scene in scenes
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,9 @@ def locate(root: Path, candidates: Sequence[str], proof: str, title: str, remedy
     for folder in present:
         if (folder / proof).exists():
             return folder
-    if present and any(present[0].iterdir()):
-        raise DataError(f"{title}: {present[0]} is there, but {proof} is not in it", f"{present[0] / proof}", remedy)
+    for folder in present:
+        if any(folder.iterdir()):
+            raise DataError(f"{title}: {folder} is there, but {proof} is not in it", f"{folder / proof}", remedy)
     where = f"{root} is not a folder" if not root.is_dir() else f"no {' or '.join(candidates)} in {root}"
     raise MissingData(f"{title} is missing: {where}", f"{root / candidates[0] / proof}", remedy)
 
@@ -59,6 +61,9 @@ def make_pool(source: str, folder: Path, files: Iterable[str], remedy: str) -> P
             remedy,
         )
     ids = tuple(os.path.splitext(name)[0] for name in names)
+    if len(set(ids)) < len(ids):
+        twin = Counter(ids).most_common(1)[0][0]
+        raise DataError(f"{source}: {twin} is listed with two endings", "one picture to a name", remedy)
     return Pool(source, ids, tuple(folder / name for name in names))
 
 
@@ -69,7 +74,7 @@ def _present(folder: Path, parents: set[str]) -> set[str]:
         try:
             with os.scandir(folder / parent) as entries:
                 found.update(f"{parent}/{entry.name}" if parent else entry.name for entry in entries)
-        except (FileNotFoundError, NotADirectoryError):
+        except (OSError, ValueError):  # what cannot be listed is not there: the caller says what is missing
             continue
     return found
 
@@ -87,6 +92,17 @@ def make_split(
     codes = np.arange(len(ids)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     width = len(frames[0]) if frames else 1
     return Split(tuple(ids), index.reshape(len(ids), width), np.asarray(targets, np.int64), codes.astype(np.int64))
+
+
+def refuse_repeats(source: str, lists: Mapping[str, Sequence[str]], remedy: str) -> None:
+    """Refuse a sample that stands in two splits, which leaks, or twice in one, which counts double."""
+    seen: dict[str, str] = {}
+    for split, names in lists.items():
+        for name in names:
+            if name in seen:
+                where = "twice in " + split if seen[name] == split else f"in {seen[name]} and in {split}"
+                raise DataError(f"{source}: {name} stands {where}", "each sample once, in one split", remedy)
+            seen[name] = split
 
 
 def carve_groups(groups: Sequence[str], share: float, seed: str) -> np.ndarray:

@@ -13,6 +13,7 @@ from virb.data.common import (
     make_pool,
     make_split,
     read_lines,
+    refuse_repeats,
 )
 from virb.types import Dataset, Split
 
@@ -36,6 +37,7 @@ class Dtd:
         lists = {
             name: read_lines(folder / "labels" / f"{name}1.txt", "DTD", _REMEDY) for name in ("train", "val", "test")
         }
+        refuse_repeats("DTD", lists, _REMEDY)
         every = [line for lines in lists.values() for line in lines]
         pool = make_pool("dtd", folder / "images", every, _REMEDY)
 

@@ -16,6 +16,7 @@ from virb.data.common import (
     make_pool,
     make_split,
     read_lines,
+    refuse_repeats,
 )
 from virb.errors import DataError
 from virb.types import Dataset, Split
@@ -44,6 +45,7 @@ class ThorEgomotion:
         """Return train less a tenth of its scenes, these scenes, and the owner's val."""
         check_target("thor_egomotion", target, ("action",))
         train, test = _labels(folder, "train"), _labels(folder, "val")
+        refuse_repeats("THOR egomotion", {"train": list(train), "val": list(test)}, _REMEDY)
         files = [f"{prefix}_rgb_{frame}.jpg" for prefix in [*train, *test] for frame in "ab"]
         pool = make_pool("thor_egomotion", folder, files, _REMEDY)
         names = list(train)
@@ -76,12 +78,12 @@ def _labels(folder: Path, split: str) -> dict[str, int]:
     path = folder / f"{split}_labels.txt"
     labels: dict[str, int] = {}
     for line in read_lines(path, "THOR egomotion", _REMEDY):
-        prefix, _, action = line.rpartition(" ")
+        prefix, _, action = (part.strip() for part in line.rpartition(" "))
         if not prefix or prefix in labels:
             raise DataError(
                 f"THOR egomotion: {path} has the line {line!r}" + (" twice" if prefix in labels else ""),
                 "'<prefix> <Action>', each prefix once",
                 _REMEDY,
             )
-        labels[prefix.strip()] = class_of(action, THOR_ACTIONS, "thor_egomotion", prefix)
+        labels[prefix] = class_of(action, THOR_ACTIONS, "thor_egomotion", prefix)
     return labels
