@@ -157,6 +157,32 @@ def test_a_module_of_ones_own_is_averaged_over_its_map() -> None:
     assert [tuple(level.shape) for level in encoder(images(), maps=True)[1]] == [(2, 3, 8, 8)]
 
 
+def test_modules_that_share_weights_and_compute_different_things_have_different_fingerprints() -> None:
+    layer = nn.Conv2d(3, 4, 3)
+    average, largest = (
+        nn.Sequential(layer, pool(1), nn.Flatten()) for pool in (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+    )
+    assert load_encoder(average).weights_hash == load_encoder(largest).weights_hash
+    assert load_encoder(average).fingerprint != load_encoder(largest).fingerprint
+    assert load_encoder(average).fingerprint == load_encoder(average).fingerprint
+
+
+def test_a_module_that_needs_contiguous_maps_gets_them() -> None:
+    class Flat(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.view(len(images), -1)[:, :30]
+
+    assert load_encoder(Flat()).shape.width == 30
+
+
+def test_a_module_with_an_odd_class_name_is_an_encoder_too() -> None:
+    class _Été(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.mean((2, 3))
+
+    assert load_encoder(_Été()).card.title == "_Été"
+
+
 def test_a_module_of_ones_own_stays_trainable() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).train()
     encoder = load_encoder(module)

@@ -16,6 +16,7 @@ from virb import cache as cache_module
 from virb.backbones import Encoder, load_named
 from virb.cache import Cache
 from virb.errors import DataError, OutputError
+from virb.paths import temporary_beside
 from virb.suite import encoder_card
 from virb.types import Numerics, Pool, View
 
@@ -174,13 +175,15 @@ def test_an_interrupted_pass_leaves_nothing_behind(
 
 def test_what_a_killed_run_left_is_swept_up(tmp_path: Path, pool: Pool, encoder: Encoder) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
-    dead = store.store.folder / ".0123.4194999-aabbccdd.tmp"
-    mine = store.store.folder / f".0123.{os.getpid()}-aabbccdd.tmp"
-    for folder in (dead, mine):
+    mine = temporary_beside(store.store.folder / "0123")
+    dead = mine.with_name(mine.name.replace(f"-{os.getpid()}-", "-4194999-"))
+    foreign = store.store.folder / f".0123.{'0' * 8}-4194999-aabbccdd.tmp"  # another machine on a shared disk
+    for folder in (dead, mine, foreign):
         folder.mkdir(parents=True)
     store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
     assert not dead.exists()
     assert mine.exists()
+    assert foreign.exists()
 
 
 def test_a_cache_that_cannot_be_written_says_where(tmp_path: Path, pool: Pool, encoder: Encoder) -> None:

@@ -173,6 +173,14 @@ def test_features_are_those_of_the_plain_model_on_pillow_pixels(images: list[Pat
         assert (row - wanted).norm() < 0.02 * wanted.norm()
 
 
+@pytest.mark.parametrize("arch", ["resnet18", "vit_tiny_patch16_224"])
+def test_features_of_an_image_are_the_same_bits_whatever_its_neighbours(images: list[Path], arch: str) -> None:
+    model = encoder(arch) if arch == "resnet18" else load_named(encoder_card(f"random:{arch}"))
+    whole = torch.cat(list(encode(model, images, VIEW, NUMERICS, CPU, workers=0)))
+    part = torch.cat(list(encode(model, images[3:9:2], VIEW, NUMERICS, CPU, workers=0)))
+    assert torch.equal(part, whole[3:9:2])
+
+
 def test_an_encoder_is_the_same_after_encoding(images: list[Path]) -> None:
     model = encoder()
     before = hash_weights(model)

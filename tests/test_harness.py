@@ -230,6 +230,27 @@ def test_published_protocol_joins_validation_to_train_and_chooses_nothing(sample
     assert record.curves.val_score[-1] is None
 
 
+def test_a_sample_world_with_other_pixels_is_other_data(sample_root: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(sample_root / "dtd", tmp_path / "world" / "dtd")
+    same = run(tmp_path / "same", tasks="dtd", root=tmp_path / "world").records[0]
+    assert same.keys == run(tmp_path / "first", tasks="dtd").records[0].keys
+    marker = tmp_path / "world" / "dtd" / ".virb-sample.json"
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "sha256": "another generator"}))
+    other = run(tmp_path / "same", tasks="dtd", root=tmp_path / "world")
+    assert len(other.records) == 1
+    assert other.records[0].keys.comparison != same.keys.comparison
+
+
+def test_an_encoder_that_cannot_be_loaded_does_not_stop_the_others(sample_root: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.pt").write_bytes(b"no weights")
+    cards = encoder_cards([str(tmp_path / "broken.pt"), "baseline:color"])
+    report = harness.run(cards, select_tasks("dtd"), options(tmp_path))
+    assert [failure.encoder for failure in report.failures] == ["broken"]
+    assert [record.encoder.name for record in report.records] == ["baseline-color"]
+
+
 def test_a_limit_keeps_its_records_apart(sample_root: Path, tmp_path: Path) -> None:
     whole, part = run(tmp_path, tasks="dtd").records, run(tmp_path, tasks="dtd", limit=100).records
     assert part[0].data.counts["test"] == 100
@@ -240,7 +261,7 @@ def test_tables_come_back_from_the_python_interface(sample_root: Path, tmp_path:
     table = virb.evaluate(["baseline:pixels", "baseline:color"], "clevr_count", sample=True, out=tmp_path)
     assert table.shape[0] == 2
     assert set(table.status) == {"measured"}
-    listed = virb.leaderboard(tmp_path)
+    listed = virb.load_results(tmp_path)
     assert sorted(listed.encoder) == ["baseline-color", "baseline-pixels"]
     pd.testing.assert_series_equal(listed.value.sort_values(), table.value.sort_values(), check_index=False)
 
@@ -290,7 +311,7 @@ def trained_records(sample_root: Path, tmp_path_factory: pytest.TempPathFactory)
     return {record.task.name: record for record in run(out, str(out / "trained_r18.pt")).records}
 
 
-MARGINS = {"clevr_count": 0.10, "dtd": 0.08, "thor_egomotion": 0.05}
+MARGINS = {"clevr_count": 0.05, "dtd": 0.10, "thor_egomotion": 0.04}
 
 
 @pytest.mark.slow

@@ -540,19 +540,22 @@ def test_a_process_lives_until_it_has_ended(dead: int) -> None:
 
 
 def test_sweeping_takes_what_dead_processes_left_and_nothing_else(tmp_path: Path, dead: int) -> None:
+    host = paths.temporary_beside(tmp_path / "a.json").name.split(".")[-2].split("-")[0]
     kept = [
-        f".a.json.{os.getpid()}-00ff.tmp",
-        f".a.json.{os.getppid()}-00ff.tmp",
-        f"a.json.{dead}-00ff.tmp",
-        f".a.json.{dead}-00ff.tmp.json",
+        f".a.json.{host}-{os.getpid()}-00ff.tmp",
+        f".a.json.{host}-{os.getppid()}-00ff.tmp",
+        f".a.json.{'0' * 8}-{dead}-00ff.tmp",  # of another machine on a shared disk
+        f".a.json.{dead}-00ff.tmp",
+        f"a.json.{host}-{dead}-00ff.tmp",
+        f".a.json.{host}-{dead}-00ff.tmp.json",
         ".notes.tmp",
         f".{dead}.json",
         "a.json",
     ]
-    for name in [*kept, f".a.json.{dead}-00ff.tmp", f".with.dots.npz.{dead}-12ab.tmp"]:
+    for name in [*kept, f".a.json.{host}-{dead}-00ff.tmp", f".with.dots.npz.{host}-{dead}-12ab.tmp"]:
         (tmp_path / name).write_text("")
-    (tmp_path / f".entry.{dead}-ab12.tmp").mkdir()
-    (tmp_path / f".entry.{dead}-ab12.tmp" / "array").write_text("")
+    (tmp_path / f".entry.{host}-{dead}-ab12.tmp").mkdir()
+    (tmp_path / f".entry.{host}-{dead}-ab12.tmp" / "array").write_text("")
     paths.sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(kept)
 

@@ -75,6 +75,7 @@ def _draw(item: Prepared, images: torch.Tensor, generator: torch.Generator) -> t
         inputs[turned] = inputs[turned].flip(1)
         targets[turned] = REVERSED[name][targets[turned]]
     scaled = (inputs.float() / 255 - 0.45) / 0.225
-    gain = 0.7 + 0.6 * torch.rand(count, 1, 3, 1, 1, generator=generator)
-    shift = torch.rand(count, 1, 3, 1, 1, generator=generator) - 0.5
+    frames = inputs.shape[1]  # each frame has its own colours: exposure tells nothing of the action
+    gain = 0.7 + 0.6 * torch.rand(count, frames, 3, 1, 1, generator=generator)
+    shift = torch.rand(count, frames, 3, 1, 1, generator=generator) - 0.5
     return scaled * gain + shift, targets

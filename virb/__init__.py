@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "evaluate": "virb.api",
-    "leaderboard": "virb.api",
+    "load_results": "virb.api",
     "Task": "virb.spec",
     "EncoderCard": "virb.spec",
     "Protocol": "virb.spec",
@@ -19,14 +19,14 @@ _PUBLIC = {
 
 if TYPE_CHECKING:
     from virb.api import evaluate as evaluate
-    from virb.api import leaderboard as leaderboard
+    from virb.api import load_results as load_results
     from virb.errors import VirbError as VirbError
     from virb.record import Record as Record
     from virb.spec import EncoderCard as EncoderCard
     from virb.spec import Protocol as Protocol
     from virb.spec import Task as Task
 
-__all__ = ["EncoderCard", "Protocol", "Record", "Task", "VirbError", "__version__", "evaluate", "leaderboard"]
+__all__ = ["EncoderCard", "Protocol", "Record", "Task", "VirbError", "__version__", "evaluate", "load_results"]
 
 
 def __getattr__(name: str) -> Any:

@@ -52,14 +52,18 @@ def evaluate(
         save_heads=save_heads,
     )
     from virb.harness import run
+    from virb.plan import check_encoder
 
+    encoders = _encoders(encoder)
+    for source in encoders:
+        check_encoder(source)
     selection = select_tasks(tasks if isinstance(tasks, str) else ",".join(tasks))
     if sample:
         make_sample(selection, progress)
-    return frame(run(_encoders(encoder), selection, options, progress))
+    return frame(run(encoders, selection, options, progress))
 
 
-def leaderboard(out: str | Path = "results") -> pd.DataFrame:
+def load_results(out: str | Path = "results") -> pd.DataFrame:
     """Return every record below a results folder, one row each; `comparison` tells which may be ranked together."""
     import pandas as pd
 
@@ -161,7 +165,7 @@ def _encoders(
     from torch import nn
 
     several = [encoder] if isinstance(encoder, (str, Path, nn.Module)) else list(encoder)
-    found: list[EncoderCard | nn.Module] = []
-    for item in several:
-        found += [item] if isinstance(item, nn.Module) else encoder_cards([str(item)])
-    return found
+    names = [str(item) for item in several if not isinstance(item, nn.Module)]
+    cards = iter(encoder_cards(list(dict.fromkeys(names)))) if names else iter(())
+    unique = dict.fromkeys(item if isinstance(item, nn.Module) else str(item) for item in several)
+    return [item if isinstance(item, nn.Module) else next(cards) for item in unique]

@@ -40,13 +40,15 @@ class Encoder(nn.Module):
 
     def __init__(self, card: EncoderCard, body: nn.Module, arch: str, mean: Triple, std: Triple) -> None:
         super().__init__()
+        body.requires_grad_(False)
         self.card, self.arch = card, arch
         self.mean, self.std = card.mean or mean, card.std or std
-        self.body = body.requires_grad_(False)
+        self.body = body
         self.eval()
         self.fixed_size = card.size or _fixed_size(body)
         self.patch = _patch(body)
         self.weights_hash = hash_weights(body)
+        self.shape, answer = self._measure()
         self.fingerprint = digest(
             {
                 "arch": arch,
@@ -55,9 +57,10 @@ class Encoder(nn.Module):
                 "std": self.std,
                 "size": self.fixed_size,
                 "interface": INTERFACE,
+                # Two modules of one's own can share class and weights and still compute different things.
+                "answer": answer if isinstance(body, ModuleBody) else "",
             }
         )
-        self.shape = self._measure()
 
     def train(self, mode: bool = True) -> Encoder:
         """Stay in eval mode: a frozen encoder whose BatchNorm moves is another encoder."""
@@ -75,19 +78,26 @@ class Encoder(nn.Module):
         return max(1, round(wanted / self.patch)) * self.patch
 
     @torch.inference_mode()
-    def _measure(self) -> FeatureShape:
+    def _measure(self) -> tuple[FeatureShape, str]:
+        """Return the shape of the outputs, and a digest of them for one fixed noisy picture."""
         size = self.resolve_size(96)
+        noise = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
         device = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
         try:
-            pooled, maps = self(torch.zeros(1, 3, size, size, device=device), maps=True)
-        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
+            pooled, maps = self(noise.to(device), maps=True)
+        except Exception as error:  # a stranger's code may fail in any way
             raise CheckpointError(
                 f"encoder {self.card.name} ({self.arch}) cannot encode one {size} x {size} image: {error}",
                 "a module that takes normalised images [N, 3, H, W]",
                 "give the card a 'size' that the architecture accepts, or choose another architecture",
             ) from error
         levels = tuple((level.shape[1], max(1, round(size / level.shape[-1]))) for level in maps)
-        return FeatureShape(pooled.shape[1], levels)
+        rounded = [
+            [float(f"{number:.4g}") for number in output.float().flatten()[:4096].tolist()]
+            for output in (pooled, *maps)
+        ]
+        answer = digest([repr(number) for numbers in rounded for number in numbers])
+        return FeatureShape(pooled.shape[1], levels), answer
 
 
 class TimmBody(nn.Module):

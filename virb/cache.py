@@ -15,6 +15,7 @@ import torch
 from virb.backbones import Encoder
 from virb.digest import digest, digest_array
 from virb.encode import encode
+from virb.errors import OutputError
 from virb.store import Store
 from virb.types import Features, Numerics, Pool, View
 
@@ -36,6 +37,7 @@ class Cache:
         view: View,
         numerics: Numerics,
         *,
+        device: torch.device | None = None,
         workers: int = 0,
         advance: Advance = lambda count: None,
     ) -> Features:
@@ -50,13 +52,18 @@ class Cache:
         paths = [pool.paths[row] for row in rows]
 
         def chunks() -> Iterator[np.ndarray]:
-            for chunk in encode(encoder, paths, view, numerics, torch.device(numerics.device), workers):
+            for chunk in encode(encoder, paths, view, numerics, device or torch.device(numerics.device), workers):
                 yield chunk.numpy()
                 advance(len(chunk))
 
         self.store.write(key, chunks(), facts)
         made = self.store.read(key, len(rows), encoder.shape.width)
-        assert made is not None, "an entry that was just written whole"
+        if made is None:
+            raise OutputError(
+                f"the features that were just written to {self.store.folder / key} are gone",
+                "a cache that nobody clears during a run",
+                "run the same command again",
+            )
         self.store.evict(keep=key)
         return Features(rows, torch.from_numpy(made))
 

@@ -19,3 +19,6 @@ CLEVR_COUNTS: tuple[str, ...] = tuple(str(count) for count in range(3, 11))
 
 THOR_ACTIONS: tuple[str, ...] = ("MoveAhead", "RotateLeft", "RotateRight", "LookUp", "LookDown")
 """The order of the original's label indices."""
+
+SAMPLE_MARKER = ".virb-sample.json"
+"""The file that the sample world writes last into a data set's folder, with a checksum over all of it."""

@@ -102,20 +102,26 @@ def evaluate(
 
     cards, selection = encoder_cards(encoder), select_tasks(tasks)
     options = _options(locals())
+    from virb.harness import Report, run
+    from virb.plan import check_encoder
+
+    for card in cards:  # before any work
+        check_encoder(card)
     progress = choose()
     if sample:
         api.make_sample(selection, progress)
-    from virb.harness import Report, run
 
     report = Report()
     try:
         run(cards, selection, options, progress, report)
     finally:
-        if not json_output and (report.records or report.resumed):
+        if json_output:
+            typer.echo(api.frame(report).to_json(orient="records", indent=1))
+        elif report.records or report.resumed:
             typer.echo(_summary(report))
-    if json_output:
-        typer.echo(api.frame(report).to_json(orient="records", indent=1))
-    _close(report, options)
+        _explain(report, options)
+    if report.failures or not (report.records or report.resumed):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -346,8 +352,8 @@ def _summary(report: Report) -> str:
     return f"\n{title}\n\n{_columns(rows)}"
 
 
-def _close(report: Report, options: Options) -> None:
-    """Say what did not run and why; exit 1 when anything failed or nothing ran."""
+def _explain(report: Report, options: Options) -> None:
+    """Say what did not run and why, also when the run was stopped."""
     for gap in report.skipped:
         typer.echo(f"\nleft out: {gap.task.name}\n{_indent(str(gap.error))}", err=True)
     for failure in report.failures:
@@ -357,10 +363,8 @@ def _close(report: Report, options: Options) -> None:
     done = len(report.records) + len(report.resumed)
     if done:
         typer.echo(f"\n{done} record{'s' * (done > 1)} in {options.out / 'records'}", err=True)
-    if report.failures or not done:
-        if not report.failures:
-            typer.echo("\nNothing could run.", err=True)
-        raise typer.Exit(1)
+    elif report.skipped and not report.failures:
+        typer.echo("\nNothing could run.", err=True)
 
 
 def _unexpected(error: Exception) -> str:

@@ -10,6 +10,7 @@ import copy
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from virb.backbones import Encoder
+from virb.backbones import Encoder, ModuleBody
 from virb.errors import DataError, NumericsError
 from virb.types import Numerics, View
 
@@ -45,12 +46,31 @@ def choose_numerics(device: torch.device, size: int, precision: str = "auto") ->
 def encode(
     encoder: Encoder, paths: Sequence[Path], view: View, numerics: Numerics, device: torch.device, workers: int
 ) -> Iterator[torch.Tensor]:
-    """Yield pooled features [n, D] on the CPU, chunk by chunk, in the order of `paths`."""
-    body = prepare(encoder, view, device)
+    """Yield pooled features [n, D] on the CPU, chunk by chunk, in the order of `paths`.
+
+    The last chunk is filled up to full size and cut again: an image's features then depend on no neighbour, and a
+    part of a pool gives the bits that the whole gives.
+    """
+    with _full_precision():
+        body = prepare(encoder, view, device)
     for images in decoded(paths, view.size, numerics.chunk, workers):
-        pooled = _forward(body, images, view, numerics, device)
+        count = len(images)
+        filled = torch.cat([images, images[-1:].expand(numerics.chunk - count, -1, -1, -1)])
+        with _full_precision():
+            pooled = _forward(body, filled, view, numerics, device)[:count]
         _check_finite(pooled, encoder)
         yield pooled.cpu()
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Keep float32 what it says: by default convolutions on a GPU round it to ten bits (TF32)."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def decoded(paths: Sequence[Path], size: int, chunk: int, workers: int) -> Iterator[torch.Tensor]:
@@ -114,28 +134,40 @@ def prepare(encoder: Encoder, view: View, device: torch.device) -> nn.Module:
     """Return a copy for fast inference on a device; the encoder itself stays as it is."""
     probe = torch.randn(2, 3, view.size, view.size, generator=torch.Generator().manual_seed(0))
     folded = fold_batch_norms(copy.deepcopy(encoder).to(device), probe)
-    return folded.to(memory_format=torch.channels_last)
+    # A module of the user's own may count on contiguous maps; timm's models run faster the other way.
+    return folded if isinstance(encoder.body, ModuleBody) else folded.to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
 def _forward(
     body: nn.Module, images: torch.Tensor, view: View, numerics: Numerics, device: torch.device
 ) -> torch.Tensor:
-    """Return pooled features in float32; a chunk that overflows half precision is done again in full."""
+    """Return pooled features in float32; where memory does not suffice, half of the images at a time."""
     try:
-        inputs = normalise(images.to(device), view).contiguous(memory_format=torch.channels_last)
-        half = numerics.precision != "float32"
-        with torch.autocast(device.type, getattr(torch, numerics.precision), enabled=half):
-            pooled: torch.Tensor = body(inputs)[0].float()
-        if half and not torch.isfinite(pooled).all():
-            pooled = body(inputs)[0].float()
+        return _forward_once(body, images, view, numerics, device)
     except torch.OutOfMemoryError:
         if len(images) == 1:
             raise
-        torch.cuda.empty_cache()
-        log.warning("out of memory with %d images at a time: going on with half", len(images))
-        halves = torch.split(images, -(-len(images) // 2))
-        return torch.cat([_forward(body, half_batch, view, numerics, device) for half_batch in halves])
+    # Outside the handler, whose traceback would keep the failed pass alive on the device.
+    torch.cuda.empty_cache()
+    log.warning("out of memory with %d images at a time: going on with half", len(images))
+    halves = torch.split(images, -(-len(images) // 2))
+    return torch.cat([_forward(body, half, view, numerics, device) for half in halves])
+
+
+def _forward_once(
+    body: nn.Module, images: torch.Tensor, view: View, numerics: Numerics, device: torch.device
+) -> torch.Tensor:
+    """Return pooled features in float32; images that overflow half precision are done again in full."""
+    inputs = normalise(images.to(device), view)
+    if not isinstance(getattr(body, "body", None), ModuleBody):
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    half = numerics.precision != "float32"
+    with torch.autocast(device.type, getattr(torch, numerics.precision), enabled=half):
+        pooled: torch.Tensor = body(inputs)[0].float()
+    lost = ~torch.isfinite(pooled).all(1)
+    if half and lost.any():
+        pooled[lost] = body(inputs)[0].float()[lost]
     return pooled
 
 

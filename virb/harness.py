@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from virb.backbones import Encoder
-from virb.errors import OutputError, VirbError
+from virb.errors import OutputError
 from virb.fit import fit
 from virb.metrics import METRICS
 from virb.paths import explain_write_errors
@@ -76,7 +76,8 @@ def _run_encoder(
     try:
         encoder = load_encoder(source)
         sets = image_sets(encoder, prepared, options)
-    except VirbError as error:
+    except Exception as error:  # a stranger's module or file must not take the other encoders with it
+        log.debug("encoder failed", exc_info=True)
         name = source.name if isinstance(source, EncoderCard) else type(source).__name__
         report.failures.append(Failure(name, "", error))
         return
@@ -102,6 +103,7 @@ def _run_image_set(
                 image_set.rows,
                 image_set.view,
                 image_set.numerics,
+                device=options.device,
                 workers=options.decoders,
                 advance=on,
             )

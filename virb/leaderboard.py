@@ -83,9 +83,9 @@ def _board(key: Key, records: list[Record]) -> Board:
 
 
 def _newest(records: list[Record]) -> list[Record]:
-    """Keep the newest of records that say the same thing of the same encoder."""
+    """Keep, of records that say the same thing of the same encoder, the one with most seeds, then the newest."""
     latest: dict[tuple[str, str, str, str], Record] = {}
-    for record in sorted(records, key=lambda record: record.created):
+    for record in sorted(records, key=lambda record: (len(record.seeds), record.created)):
         latest[record.encoder.name, record.encoder.fingerprint, record.task.name, record.keys.comparison] = record
     return list(latest.values())
 

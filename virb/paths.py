@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import secrets
 import shutil
 import sys
@@ -38,7 +40,12 @@ def cache_folder() -> Path:
 
 def temporary_beside(path: Path) -> Path:
     """Return a name next to `path` that tells who is writing it, so that a later run can sweep it up."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    return path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def _host() -> str:
+    """Return eight digits for this machine: on a shared disk, process numbers of others mean nothing here."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 @contextmanager
@@ -78,25 +85,27 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 
 def replace_folder(made: Path, place: Path) -> None:
-    """Move a finished folder into place; where another process was faster, its folder stays and ours goes."""
+    """Move a finished folder into place, in the stead of what is there."""
     with explain_write_errors(place):
         old = temporary_beside(place)
         with suppress(FileNotFoundError):
             os.replace(place, old)
-        shutil.rmtree(old, ignore_errors=True)
         try:
             os.replace(made, place)
         except OSError:
-            if not place.is_dir():
+            if not place.is_dir():  # else another process was faster, and its folder is as good as ours
                 raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
             shutil.rmtree(made, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:
     """Remove what killed runs left: a temporary name carries the number of the process that made it."""
     for path in folder.glob(".*.tmp"):
-        pid = path.name.split(".")[-2].split("-")[0]
-        if not pid.isdigit() or process_lives(int(pid)):
+        host, _, rest = path.name.split(".")[-2].partition("-")
+        pid = rest.partition("-")[0]
+        if host != _host() or not pid.isdigit() or process_lives(int(pid)):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

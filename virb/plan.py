@@ -24,7 +24,7 @@ from virb.metrics import METRICS
 from virb.paths import cache_folder
 from virb.record import Record, Source, comparison_key, finished, record_folder, record_stem, resume_key
 from virb.spec import EncoderCard, Protocol, Task, Training
-from virb.suite import SCHEMES, Selection
+from virb.suite import SCHEMES, Selection, safe_name
 from virb.types import Dataset, Features, Numerics, Pool, Split, View, unique_rows
 
 GIB = 1 << 30
@@ -112,6 +112,10 @@ def choose_device(name: str) -> torch.device:
         raise UsageError(f"there is no device '{name}'", "auto, cpu or cuda", "use --device auto") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda, but torch sees no GPU here", "a CUDA device", "use --device auto or cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"there is no device '{name}'", f"cuda:0 to cuda:{torch.cuda.device_count() - 1}", "choose one of these"
+        )
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"device '{name}' has not been tried with virb", "auto, cpu or cuda", "use --device auto")
     return device
@@ -135,7 +139,7 @@ def load_encoder(source: EncoderCard | nn.Module) -> Encoder:
     """Return the encoder of a card, or one around a module of the user's own."""
     if isinstance(source, nn.Module):
         name = type(source).__name__
-        return backbones.from_module(EncoderCard(name=name, title=name, weights="module"), source)
+        return backbones.from_module(EncoderCard(name=safe_name(name), title=name, weights="module"), source)
     if source.weights.partition(":")[0] in SCHEMES:
         return backbones.load_named(source)
     return checkpoints.load_file(source)
@@ -231,12 +235,10 @@ def estimate(encoder: Encoder, image_set: ImageSet, options: Options) -> Cost:
     """Return the cost of an image set from a short timed probe of this encoder and these heads."""
     rows = image_set.rows
     cached = options.features().holds(encoder, image_set.pool, rows, image_set.view, image_set.numerics)
-    images = 0 if cached else len(rows)
+    waiting = [job for job in image_set.jobs if job.finished is None]
+    images = len(rows) if waiting and not cached else 0
     size = images * encoder.shape.width * 4
     pace = _encode_pace(encoder, image_set, options) if images else 0.0
-    waiting = [job for job in image_set.jobs if job.finished is None]
-    if not waiting:
-        return Cost(0, 0, 0.0, 0.0)
     return Cost(images, size, pace * images, sum(_fit_seconds(encoder, job, options) for job in waiting))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
@@ -196,6 +197,13 @@ class EncoderCard(Card):
     facts: dict[str, str | int | float | bool] = Field(default_factory=dict)
     from_memory: tuple[str, ...] = ()
     """Fields that nobody has checked against a source yet."""
+
+    @model_validator(mode="after")
+    def _only_files_are_pinned(self) -> Self:
+        named = re.match(r"(timm|torchvision|random|baseline):", self.weights)
+        if named and (self.sha256 or self.arch):
+            raise ValueError(f"sha256 and arch belong to a weights file, not to {named[0]}")
+        return self
 
 
 def _problem(detail: Any, model: type[BaseModel]) -> str:

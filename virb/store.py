@@ -11,6 +11,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,8 @@ class Store:
             return None
         if entry.bytes != array.nbytes or zlib.crc32(np.asarray(array).data) != entry.facts.get("crc32"):
             return None
-        os.utime(folder / _MARKER)
+        with suppress(OSError):  # somebody else's cache may be read-only: only the order of eviction suffers
+            os.utime(folder / _MARKER)
         return array
 
     def write(self, key: str, chunks: Iterable[np.ndarray], facts: dict[str, object]) -> None:

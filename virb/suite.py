@@ -78,14 +78,14 @@ def encoder_card(text: str) -> EncoderCard:
     """Return the card of a shipped encoder, of a card file, or one made up for `timm:…` or a weights file."""
     scheme, _, rest = text.partition(":")
     if scheme in SCHEMES and rest:
-        return EncoderCard(name=_safe(f"{scheme}-{rest}"), title=text, weights=text)
+        return EncoderCard(name=safe_name(f"{scheme}-{rest}"), title=text, weights=text)
     if text in ENCODERS.names():
         return _beside(ENCODERS.path(text))
     if file := _card_file(text):
         return _beside(file)
     path = Path(text).expanduser()
     if text and path.is_file():
-        return EncoderCard(name=_safe(path.stem), title=path.name, weights=str(path.resolve()))
+        return EncoderCard(name=safe_name(path.stem), title=path.name, weights=str(path.resolve()))
     if text and path.is_dir():
         raise UsageError(
             f"--encoder {text} is a folder", "one checkpoint file, or a card (.yaml)", "name the file inside it"
@@ -130,5 +130,6 @@ def _beside(path: Path) -> EncoderCard:
     return card.model_copy(update={"weights": str((path.parent / card.weights).resolve())})
 
 
-def _safe(text: str) -> str:
+def safe_name(text: str) -> str:
+    """Return a name for cards and folders made of this text."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-._+")[:100] or "encoder"

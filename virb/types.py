@@ -102,6 +102,8 @@ class Dataset:
     classes: tuple[str, ...]
     rule: str
     """The split rule and the adapter's version, as they enter the data digest."""
+    world: str = ""
+    """Sample data only: which generator made it. Its pixels may change where ids and targets do not."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What was odd but not wrong, such as a count that differs from the one known from memory."""
 
@@ -109,7 +111,7 @@ class Dataset:
     def digest(self) -> str:
         """Digest of ids, targets, classes and split rule: two records with the same one saw the same data."""
         splits = [self.train.digest, self.val.digest, self.test.digest]
-        return digest([self.pool.source, self.rule, list(self.classes), splits])
+        return digest([self.pool.source, self.rule, self.world, list(self.classes), splits])
 
     @property
     def counts(self) -> dict[str, int]:

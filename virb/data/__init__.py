@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
+from virb.classes import SAMPLE_MARKER
 from virb.errors import CardError, did_you_mean
 from virb.types import Dataset
 
@@ -43,4 +46,13 @@ def adapter(name: str) -> Adapter:
 def read_dataset(name: str, root: Path, target: str) -> Dataset:
     """Return the data set `name` under `root`, read for one target."""
     reader = adapter(name)
-    return reader.read(reader.locate(root), target)
+    folder = reader.locate(root)
+    return replace(reader.read(folder, target), world=_world(folder))
+
+
+def _world(folder: Path) -> str:
+    """Return the checksum that the sample world writes beside what it makes; real data has none."""
+    try:
+        return str(json.loads((folder / SAMPLE_MARKER).read_text())["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -273,10 +273,13 @@ class Pose:
 
 
 def starting_pose(place: Room, dice: Dice) -> Pose:
-    """Return a pose with a free step ahead and something to see, whatever the camera will do next."""
+    """Return a pose with a free step ahead and something to see, whatever the camera will do next.
+
+    The camera already looks up or down, so that the second frame alone does not tell the action.
+    """
     while True:
         x, y = dice.between(0.0, place.length), dice.between(0.0, place.width)
-        pose = Pose(x, y, dice.between(-180.0, 180.0), dice.between(-18.0, 12.0))
+        pose = Pose(x, y, dice.between(-180.0, 180.0), dice.between(-30.0, 25.0))
         far = pose.ahead(STEP * 1.2)
         middle = ((x + far.x) / 2, (y + far.y) / 2)
         clear = all(place.free(*point) for point in ((x, y), middle, (far.x, far.y)))
@@ -298,7 +301,7 @@ def after(action: str, pose: Pose, dice: Dice) -> Pose:
     if action == "MoveAhead":
         return moved.ahead(STEP * dice.between(0.9, 1.1))
     if action in ("RotateLeft", "RotateRight"):
-        turn = dice.between(25.0, 45.0)
+        turn = dice.between(20.0, 35.0)
         return replace(moved, yaw=moved.yaw + (turn if action == "RotateLeft" else -turn))
     tilt = dice.between(20.0, 30.0)
     return replace(moved, pitch=moved.pitch + (tilt if action == "LookUp" else -tilt))

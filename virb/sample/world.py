@@ -6,8 +6,6 @@ import hashlib
 import json
 import math
 import os
-import platform
-import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -15,15 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from virb.classes import SAMPLE_MARKER
 from virb.errors import OutputError, UsageError, nearest
-from virb.paths import cache_folder, explain_write_errors, temporary_beside, write_whole
+from virb.paths import cache_folder, explain_write_errors, sweep, temporary_beside, write_whole
 from virb.sample.crew import Done, Runner, crew, crew_size, write_file
 from virb.sample.writers import WRITERS
 
 VERSION = 1
 """Raised whenever the same name, size and seed would give other bytes."""
 DATASETS: tuple[str, ...] = tuple(WRITERS)
-MARKER = ".virb-sample.json"
+MARKER = SAMPLE_MARKER
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """(data set, items done, items in all), called in the parent."""
@@ -69,7 +68,7 @@ def ensure(
     if missing:
         with explain_write_errors(Path(root)):
             _claim(Path(root), missing)
-            _sweep(Path(root))
+            sweep(Path(root))
             items = sum(len(WRITERS[order.name].items(size)) for order in missing)
             with crew(crew_size(workers, items)) as run:
                 for order in missing:
@@ -95,7 +94,7 @@ def _checked(names: Iterable[str], size: float, workers: int | None) -> list[str
 
 def _make(order: _Order, run: Runner, progress: Progress | None) -> None:
     """Build a data set in a temporary folder beside its place, and move it there whole."""
-    temporary = temporary_beside(order.place.with_name(f"{order.place.name}@{_host()}"))
+    temporary = temporary_beside(order.place)
     try:
         temporary.mkdir(parents=True)
         _fill(temporary, order, run, progress)
@@ -182,28 +181,3 @@ def _claim(root: Path, missing: Sequence[_Order]) -> None:
                 "choose another folder; real data are never overwritten",
             )
     write_whole(root / MARKER, json.dumps({"sample": "world", "generator": VERSION}) + "\n")
-
-
-def _sweep(root: Path) -> None:
-    """Remove temporary folders of processes of this machine that are gone."""
-    folders = "|".join(re.escape(writer.folder) for writer in WRITERS.values())
-    for place in root.iterdir():
-        found = re.fullmatch(rf"\.(?:{folders})@{_host()}\.(\d+)-[0-9a-f]+\.tmp", place.name)
-        if found and not _is_alive(int(found[1])):
-            shutil.rmtree(place, ignore_errors=True)
-
-
-def _host() -> str:
-    """Return a short name of this machine: on a shared disk, another machine's process ids mean nothing here."""
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-
-
-def _is_alive(process: int) -> bool:
-    if os.name == "nt":  # there, signal 0 ends a process
-        return True
-    with suppress(PermissionError):
-        try:
-            os.kill(process, 0)
-        except (ProcessLookupError, OverflowError):
-            return False
-    return True

@@ -61,6 +61,16 @@ def png(picture: NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
+def exposed(picture: NDArray[np.uint8], dice: Dice) -> NDArray[np.uint8]:
+    """Return a picture [H,W,3] as a camera that sets exposure and white balance for each frame would take it.
+
+    Otherwise the colours of two frames alone tell most of what the camera did.
+    """
+    light = dice.between(0.65, 1.35)
+    gains = np.array([light * dice.between(0.85, 1.15) for _ in range(3)])
+    return np.asarray(np.minimum(np.floor(picture * gains + 0.5), 255.0).astype(np.uint8))
+
+
 def _lines(lines: Iterable[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
@@ -212,7 +222,7 @@ def _thor_make(seed: int, item: Item) -> Made:
     pose = starting_pose(place, dice)
     files = {}
     for frame, seen in (("a", pose), ("b", after(action, pose, dice))):
-        picture = render(place.scene, seen.camera(place, _THOR_SIZE), dice).rgb
+        picture = exposed(render(place.scene, seen.camera(place, _THOR_SIZE), dice).rgb, dice)
         files[f"{_thor_prefix(item)}_rgb_{frame}.jpg"] = jpeg(picture)
     return Made(files, action)
 
