@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -243,19 +243,27 @@ def estimate(encoder: Encoder, image_set: ImageSet, options: Options) -> Cost:
 
 
 def _encode_pace(encoder: Encoder, image_set: ImageSet, options: Options) -> float:
-    """Return seconds per image: the slower of decoding and encoding where they overlap, else their sum."""
+    """Return seconds per image, from two short passes whose common start-up falls out of the difference.
+
+    On a GPU decoding goes on beside encoding, in as many processes as there are cores for it.
+    """
     chunk = image_set.numerics.chunk
-    paths = [image_set.pool.paths[row] for row in image_set.rows[: 3 * chunk]]
+    paths = [image_set.pool.paths[row] for row in image_set.rows[: 4 * chunk]]
+
+    def passed(images: list[Path]) -> float:
+        passes = encode(encoder, images, image_set.view, image_set.numerics, options.device, 0)
+        return _timed(lambda: list(passes))
+
     decode = _timed(lambda: list(decoded(paths, image_set.view.size, chunk, 0))) / len(paths)
-    everything = _timed(
-        lambda: list(encode(encoder, paths, image_set.view, image_set.numerics, options.device, 0))
-    ) / len(paths)
-    overlap = min(options.decoders, os.cpu_count() or 1) if options.device.type == "cuda" else 1
-    return max(everything - decode, decode / max(1, overlap)) if overlap > 1 else everything
+    start = passed(paths[:chunk])
+    pace = max(decode, (passed(paths) - start) / max(1, len(paths) - chunk)) if len(paths) > chunk else start / chunk
+    if options.device.type != "cuda":
+        return pace
+    return max(pace - decode, decode / max(1, min(options.decoders, os.cpu_count() or 1)))
 
 
 def _fit_seconds(encoder: Encoder, job: Job, options: Options) -> float:
-    """Return the seconds of training a job's heads, from one epoch over at most twenty batches of noise."""
+    """Return the seconds of training a job's heads, from short runs over at most twenty batches of noise."""
     training, train = job.prepared.training, job.prepared.dataset.train
     count = min(len(train), 20 * training.batch)
     frames, classes = train.index.shape[1], len(job.prepared.dataset.classes)
@@ -266,25 +274,29 @@ def _fit_seconds(encoder: Encoder, job: Job, options: Options) -> float:
         np.arange(count) % classes,
         np.arange(count),
     )
-    short = training.model_copy(update={"epochs": 1, "seeds": 1})
-    seconds = _timed(
-        lambda: fit(
-            Features(np.arange(count * frames), noise),
-            split,
-            split.take(np.arange(0)),
-            head=job.task.head,
-            classes=classes,
-            training=short,
-            metric=METRICS[job.task.metric],
-            name="probe",
-            device=options.device,
+
+    def trained(epochs: int) -> float:
+        short = training.model_copy(update={"epochs": epochs, "seeds": 1})
+        return _timed(
+            lambda: fit(
+                Features(np.arange(count * frames), noise),
+                split,
+                split.take(np.arange(0)),
+                head=job.task.head,
+                classes=classes,
+                training=short,
+                metric=METRICS[job.task.metric],
+                name="probe",
+                device=options.device,
+            )
         )
-    )
-    return seconds * len(train) / count * training.epochs * training.seeds
+
+    start = trained(1)
+    epoch = max(0.0, trained(3) - start) / 2
+    return training.seeds * (start + epoch * len(train) / count * training.epochs)
 
 
-def _timed(work: object) -> float:
-    assert callable(work)
+def _timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
