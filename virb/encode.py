@@ -29,7 +29,7 @@ from virb.types import Numerics, View
 log = logging.getLogger(__name__)
 
 _CPU_PIXELS = 8 * 224 * 224
-"""Per chunk on a CPU: larger batches spend a quarter of their time in page faults (facts: performance)."""
+"""Per chunk on a CPU: larger batches spend a quarter of their time in page faults (measured)."""
 _GPU_CHUNK = 256
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 _FOLD_TOLERANCE = 1e-4

@@ -54,7 +54,7 @@ def run(
 ) -> Report:
     """Evaluate encoders on tasks; a task that fails is reported and the others go on."""
     progress, report = progress or Silent(), report if report is not None else Report()
-    # Weights of confident heads shrink into denormal numbers, which double the time of a step (facts: performance).
+    # Weights of confident heads shrink into denormal numbers, which double the time of a step (measured).
     torch.set_flush_denormal(True)
     _check_writable(options)
     for source in encoders:

@@ -68,7 +68,7 @@ class Card(Frozen):
 
 
 class Published(Frozen):
-    """The numbers of the 2021 paper's configuration for one task (facts: its all.yaml and history)."""
+    """The numbers of the 2021 paper's configuration for one task, from its code and history."""
 
     epochs: Positive
     batch: Positive

@@ -2,7 +2,7 @@
 
 The gradient of softmax cross entropy is written out: with P the predicted and Y the true distribution of a batch of
 B, the logits' gradient is (P - Y) / B, and both passes are one product over all settings. Autograd gives the same
-numbers and costs half as much again (facts: performance).
+numbers and costs more (measured).
 """
 
 from __future__ import annotations
