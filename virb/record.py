@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
 import zipfile
 from collections.abc import Mapping
@@ -290,8 +289,3 @@ def to_row(record: Record) -> dict[str, Any]:
         "created": record.created,
         "extra": record.task.extra,
     }
-
-
-def to_json(rows: list[dict[str, Any]]) -> str:
-    """Return rows as JSON for scripts."""
-    return json.dumps(rows, indent=1, default=str)
