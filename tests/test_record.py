@@ -32,7 +32,6 @@ from virb.record import (
     record_folder,
     record_stem,
     resume_key,
-    to_json,
     to_row,
     write,
 )
@@ -519,7 +518,6 @@ def test_a_flat_row_holds_what_tables_need() -> None:
     assert (row["encoder"], row["task"], row["quadrant"]) == ("resnet", "textures", "image-semantic")
     assert (row["metric"], row["value"], row["low"], row["high"]) == ("top1", 1 / 3, 0.1, 0.7)
     assert (row["floor"], row["protocol"], row["source"]) == (1 / 47, "quick", "real")
-    assert json.loads(to_json([row])) == [row]
 
 
 # --- sweeping ---------------------------------------------------------------------------------------------------------
