@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from virb.classes import DTD, THOR_ACTIONS
-from virb.sample.writers import WRITERS
+from virb.sample.sets import WRITERS
 
 MARKER = ".virb-sample.json"
 

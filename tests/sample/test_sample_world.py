@@ -21,9 +21,9 @@ from virb.sample import DATASETS, crew, ensure, world
 from virb.sample.fields import Dice
 from virb.sample.render import render
 from virb.sample.rooms import room, starting_pose
+from virb.sample.sets import WRITERS
 from virb.sample.tabletop import tabletop
 from virb.sample.textures import texture
-from virb.sample.writers import WRITERS
 
 MARKER = ".virb-sample.json"
 REPOSITORY = Path(__file__).parents[2]

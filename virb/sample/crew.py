@@ -22,7 +22,8 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from virb.errors import VirbError
-from virb.sample.writers import WRITERS, Item
+from virb.sample.sets import WRITERS
+from virb.sample.writing import Item
 
 CHUNK = 8
 """Items handed to a worker at a time: about a tenth of a second's work."""

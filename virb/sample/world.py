@@ -17,7 +17,7 @@ from virb.classes import SAMPLE_MARKER
 from virb.errors import OutputError, UsageError, nearest
 from virb.paths import cache_folder, explain_write_errors, sweep, temporary_beside, write_whole
 from virb.sample.crew import Done, Runner, crew, crew_size, write_file
-from virb.sample.writers import WRITERS
+from virb.sample.sets import WRITERS
 
 VERSION = 1
 """Raised whenever the same name, size and seed would give other bytes."""
