@@ -13,7 +13,7 @@ from torch.nn import functional
 from virb import fit as fit_module
 from virb.digest import seed_of
 from virb.errors import NumericsError
-from virb.fit import Fitted, Matrix, Setting, fit, grid, moments, predict
+from virb.fit import Curves, Fitted, Matrix, Setting, _choose, _error, fit, grid, moments, predict
 from virb.heads import STACKS
 from virb.metrics import METRICS
 from virb.spec import Training
@@ -97,7 +97,7 @@ def test_every_setting_of_the_stack_trains_as_it_would_alone(
     settings = grid(plan)
     assert len(settings) == 8
     for place, setting in enumerate(settings):
-        monkeypatch.setattr(fit_module, "_choose", lambda curves, metric, place=place: (place, np.zeros(8)))
+        monkeypatch.setattr(fit_module, "_choose", lambda curves, metric, error, place=place: (place, np.zeros(8)))
         fitted = run(features, split, split, plan, head)
         assert fitted.setting == setting
         expected = plain_loop(features, split, plan, setting, head, "t/0")
@@ -172,6 +172,52 @@ def test_equal_validation_scores_are_settled_by_the_loss() -> None:
     fitted = run(features, split, split, plan)
     assert fitted.validation.tolist() == [1.0, 1.0]
     assert fitted.chosen == int(np.argmin(fitted.curves.val_loss[-1]))
+
+
+def choice(scores: list[float], losses: list[float], error: float, name: str = "top1") -> int:
+    curves = Curves([1], [[0.1] * len(scores)], [losses], [scores])
+    return _choose(curves, METRICS[name], lambda place: error)[0]
+
+
+def test_settings_within_a_standard_error_of_the_best_are_settled_by_the_loss() -> None:
+    scores, losses = [0.50, 0.48, 0.44, 0.30], [2.0, 1.5, 1.2, 0.1]
+    assert choice(scores, losses, error=0.0) == 0
+    assert choice(scores, losses, error=0.03) == 1
+    assert choice(scores, losses, error=0.07) == 2
+    # The class distance is better when lower: the fourth is best there, and 0.44 within 0.15 of it.
+    assert choice(scores, [2.0, 1.5, 0.05, 0.1], error=0.1, name="mae") == 3
+    assert choice(scores, [2.0, 1.5, 0.05, 0.1], error=0.15, name="mae") == 2
+
+
+def test_the_standard_error_of_a_share_is_that_of_the_textbook_and_grows_with_groups() -> None:
+    random = np.random.default_rng(0)
+    hits = (random.random(400) < 0.3).astype(float)
+    rows = np.stack([hits, np.ones(400)], axis=1)
+    split = Split(tuple(map(str, range(400))), np.arange(400)[:, None], np.zeros(400, np.int64), np.arange(400))
+    expected = math.sqrt(hits.mean() * (1 - hits.mean()) / 400)
+    assert _error([rows], split, METRICS["top1"]) == pytest.approx(expected, rel=0.15)
+    clustered = np.repeat(rows[::20], 20, axis=0)
+    together = Split(split.ids, split.index, split.targets, np.repeat(np.arange(20), 20))
+    assert _error([clustered], together, METRICS["top1"]) > 3 * expected
+
+
+def test_the_l2_penalty_leads_to_the_optimum_of_logistic_regression() -> None:
+    """Adam with the penalty in its gradient: decoupled decay would end elsewhere, and cannot regularise small sets."""
+    from sklearn.linear_model import LogisticRegression
+
+    features, split = blobs(96, spread=3.0)
+    plan = training(
+        optimiser="adam", learning_rates=(1e-2,), weight_decays=(0.3,), standardise=(True,), epochs=300, seeds=1,
+        batch=96,
+    )  # fmt: skip
+    fitted = run(features, split, split, plan)
+    inputs = (features.pooled[torch.from_numpy(split.index[:, 0])] - fitted.mean) / fitted.std
+    # The penalty is on the bias too, so the reference gets it as the weight of a constant input.
+    constant = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1).numpy()
+    model = LogisticRegression(C=1 / (0.3 * len(split)), fit_intercept=False, tol=1e-8, max_iter=1000)
+    weight, bias = (parameter[0].numpy() for parameter in fitted.heads[0].parameters)
+    found = np.concatenate([weight, bias[:, None]], axis=1)
+    np.testing.assert_allclose(found, model.fit(constant, split.targets).coef_, atol=2e-3)
 
 
 def test_a_setting_that_diverges_is_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

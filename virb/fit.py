@@ -22,6 +22,7 @@ from virb.errors import NumericsError
 from virb.heads import STACKS, Stack, select
 from virb.metrics import Metric
 from virb.spec import Training
+from virb.stats import bootstrap
 from virb.types import Features, Split
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,11 @@ def fit(
     device: torch.device,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Fitted:
-    """Return heads of the setting with the best mean validation score; ties go to the lower validation loss."""
+    """Return heads of the setting that does best on validation.
+
+    Scores of a few hundred samples are too coarse to tell settings apart, and taking the highest takes the luckiest.
+    So: of all settings within one standard error of the highest mean score, the one with the lowest loss.
+    """
     samples, held = Matrix(features, train, device), Matrix(features, val, device)
     mean, std = moments(samples)
     settings = grid(training)
@@ -120,7 +125,7 @@ def fit(
         for run in runs:
             run.train(advance)
     curves = _average([run.curves for run in runs])
-    chosen, validation = _choose(curves, metric)
+    chosen, validation = _choose(curves, metric, lambda place: _error([run.rows[place] for run in runs], val, metric))
     heads = tuple(run.head(chosen) for run in runs)
     return Fitted(settings, chosen, validation, curves, heads, mean, std)
 
@@ -191,6 +196,7 @@ class _Run:
         self.order = torch.Generator().manual_seed(seed_of(f"order/{name}"))
         self.stacks: list[tuple[bool, Stack]] = []
         self.curves = Curves()
+        self.rows: list[np.ndarray] = []  # per setting, the validation statistics of the last look
         frames = samples.index.shape[1]
         width = samples.pooled.shape[1]
         groups: list[dict[str, object]] = []
@@ -279,7 +285,8 @@ class _Run:
             for place in range(count):
                 loss[place] += functional.cross_entropy(logits[:, place], targets, reduction="sum")
                 rows[place].append(self.metric.statistics(logits[:, place], targets).cpu().numpy())
-        scores = [float(self.metric.value(self.metric.totals(np.concatenate(parts)))) for parts in rows]
+        self.rows = [np.concatenate(parts) for parts in rows]
+        scores = [float(self.metric.value(self.metric.totals(statistics))) for statistics in self.rows]
         return (loss / len(self.held)).tolist(), scores
 
 
@@ -309,8 +316,8 @@ def _average(curves: list[Curves]) -> Curves:
     return Curves(curves[0].epochs, mean("train_loss"), mean("val_loss"), mean("val_score"))
 
 
-def _choose(curves: Curves, metric: Metric) -> tuple[int, np.ndarray]:
-    """Return the best setting; one that diverged in any seed is out, and said so."""
+def _choose(curves: Curves, metric: Metric, error: Callable[[int], float]) -> tuple[int, np.ndarray]:
+    """Return the chosen setting; one that diverged in any seed is out, and said so."""
     scores, losses = np.array(curves.val_score[-1]), np.array(curves.val_loss[-1])
     finite = np.isfinite(curves.train_loss[-1])
     if not finite.any():
@@ -321,5 +328,10 @@ def _choose(curves: Curves, metric: Metric) -> tuple[int, np.ndarray]:
         return int(np.flatnonzero(finite)[0]), scores
     order = scores if metric.direction == "higher" else -scores
     order = np.where(finite, order, -np.inf)
-    best = np.flatnonzero(order == order.max())
-    return int(best[np.argmin(np.where(np.isfinite(losses[best]), losses[best], np.inf))]), scores
+    close = np.flatnonzero(order >= order.max() - error(int(order.argmax())))
+    return int(close[np.argmin(np.where(np.isfinite(losses[close]), losses[close], np.inf))]), scores
+
+
+def _error(rows: list[np.ndarray], val: Split, metric: Metric) -> float:
+    """Return the standard error of a setting's mean validation score; samples of one group are drawn together."""
+    return float(np.nanstd(bootstrap(rows, val.groups, val.digest, metric.totals, metric.value, replicates=200)))

@@ -16,13 +16,14 @@ def heads(
     classes: Annotated[int, typer.Option(help="K.")] = 100,
     rounds: Annotated[int, typer.Option(help="Interleaved rounds of the timing.")] = 5,
     accuracy: Annotated[bool, typer.Option(help="Also compare accuracies with scikit-learn.")] = True,
+    full: Annotated[bool, typer.Option("--full", help="The mixture under 'standard' too: twenty minutes.")] = False,
 ) -> None:
     """Time stacked training against a plain loop, and compare accuracy with logistic regression."""
     from virb.bench.heads import compare_accuracy, compare_speed
 
     compare_speed(samples, width, classes, rounds)
     if accuracy:
-        compare_accuracy(samples, width, classes)
+        compare_accuracy(samples, width, classes, full)
 
 
 @app.command()
