@@ -12,7 +12,9 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from virb.classes import DTD
 from virb.errors import OutputError, UsageError
@@ -356,3 +358,27 @@ def test_importing_the_package_is_light():
     process = python(script)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
+
+
+def test_a_harder_world_has_the_same_targets_and_duller_noisier_pictures(tmp_path):
+    def picture(folder):
+        paths = sorted((folder / "CLEVR_v1.0" / "images" / "val").iterdir())
+        return [np.asarray(Image.open(path).convert("RGB")).astype(float) for path in paths]
+
+    usual = ensure(["clevr"], folder=tmp_path / "usual", size=0.02)
+    harder = ensure(["clevr"], folder=tmp_path / "harder", size=0.02, difficulty=2.0)
+    scenes = "CLEVR_v1.0/scenes/CLEVR_val_scenes.json"
+    assert (usual / scenes).read_bytes() == (harder / scenes).read_bytes()
+    for one, other in zip(picture(usual), picture(harder), strict=True):
+        np.testing.assert_allclose(other.mean(), 127.5 + (one.mean() - 127.5) / 2, atol=1.5)
+        assert other.std() < one.std()
+        assert np.abs(np.diff(other, axis=1)).mean() > np.abs(np.diff(one, axis=1)).mean() * 0.5
+    again = ensure(["clevr"], folder=tmp_path / "harder", size=0.02)  # other than what lies there: made anew
+    assert (again / scenes).read_bytes() == (usual / scenes).read_bytes()
+    assert np.array_equal(picture(again)[0], picture(usual)[0])
+
+
+@pytest.mark.parametrize("difficulty", [0.0, -1.0, 100.0, float("nan")])
+def test_an_impossible_difficulty_is_refused(tmp_path, difficulty):
+    with pytest.raises(UsageError, match="difficulty"):
+        ensure(["clevr"], folder=tmp_path, size=0.02, difficulty=difficulty)

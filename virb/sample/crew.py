@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from virb.errors import VirbError
+from virb.sample.render import difficulty
 from virb.sample.sets import WRITERS
 from virb.sample.writing import Item
 
@@ -40,8 +41,17 @@ class Done:
     record: Any
 
 
-Runner: TypeAlias = Callable[[str, int, Path, Sequence[Item]], Iterator[list[Done]]]
-"""(data set, seed, folder, items) -> items done, a few at a time, in any order."""
+@dataclass(frozen=True)
+class Make:
+    """What is made: which data set, from which seed, how hard."""
+
+    name: str
+    seed: int
+    difficulty: float = 1.0
+
+
+Runner: TypeAlias = Callable[[Make, Path, Sequence[Item]], Iterator[list[Done]]]
+"""(what to make, folder, items) -> items done, a few at a time, in any order."""
 
 
 def write_file(folder: Path, path: str, content: bytes) -> tuple[str, int, str]:
@@ -52,11 +62,12 @@ def write_file(folder: Path, path: str, content: bytes) -> tuple[str, int, str]:
     return path, len(content), hashlib.sha256(content).hexdigest()
 
 
-def make_items(name: str, seed: int, folder: Path, items: Sequence[Item]) -> list[Done]:
+def make_items(what: Make, folder: Path, items: Sequence[Item]) -> list[Done]:
     """Make some items of a data set and write their files."""
     done = []
     for item in items:
-        made = WRITERS[name].make(seed, item)
+        with difficulty(what.difficulty):
+            made = WRITERS[what.name].make(what.seed, item)
         files = tuple(write_file(folder, path, content) for path, content in made.files.items())
         done.append(Done(item, files, made.record))
     return done
@@ -70,8 +81,8 @@ def crew(workers: int) -> Iterator[Runner]:
         yield _alone
         return
 
-    def together(name: str, seed: int, folder: Path, items: Sequence[Item]) -> Iterator[list[Done]]:
-        return _spread(pool, name, seed, folder, items)
+    def together(what: Make, folder: Path, items: Sequence[Item]) -> Iterator[list[Done]]:
+        return _spread(pool, what, folder, items)
 
     try:
         yield together
@@ -89,9 +100,9 @@ def crew_size(workers: int | None, items: int) -> int:
     return max(1, min(cores, 32, items // WORTH_A_WORKER))
 
 
-def _alone(name: str, seed: int, folder: Path, items: Sequence[Item]) -> Iterator[list[Done]]:
+def _alone(what: Make, folder: Path, items: Sequence[Item]) -> Iterator[list[Done]]:
     for item in items:
-        yield make_items(name, seed, folder, [item])
+        yield make_items(what, folder, [item])
 
 
 def _pool(workers: int) -> ProcessPoolExecutor | None:
@@ -102,19 +113,17 @@ def _pool(workers: int) -> ProcessPoolExecutor | None:
         return None
 
 
-def _spread(
-    pool: ProcessPoolExecutor, name: str, seed: int, folder: Path, items: Sequence[Item]
-) -> Iterator[list[Done]]:
+def _spread(pool: ProcessPoolExecutor, what: Make, folder: Path, items: Sequence[Item]) -> Iterator[list[Done]]:
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
     futures: list[Future[list[Done]]] = []
     try:
         with _plain_start():
-            futures += [pool.submit(make_items, name, seed, folder, chunk) for chunk in chunks]
+            futures += [pool.submit(make_items, what, folder, chunk) for chunk in chunks]
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
         raise VirbError(
-            f"a worker died while it made the sample data set {name}",
+            f"a worker died while it made the sample data set {what.name}",
             "worker processes that live until they are done",
             "free some memory, or use workers=1 to make it in this process",
         ) from error

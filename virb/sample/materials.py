@@ -156,11 +156,18 @@ def painting(u: Floats, v: Floats, width: Floats) -> Floats:
     return inside(clouds(u * 1.3, v * 1.3, 21, 2) - 0.5 + 0.12 * wave(u), width + 0.05)
 
 
+def windows(u: Floats, v: Floats, width: Floats) -> Floats:
+    """Return rows of upright windows in a wall, each with its tone."""
+    glass = np.maximum(np.abs(centred(u)) * 1.25, np.abs(centred(v)))
+    tone = 0.75 + 0.25 * scattered(whole(u + 0.5), whole(v + 0.5), 22)
+    return shrink(inside(glass - 0.3, width) * tone, 0.25, width)
+
+
 PATTERNS: dict[str, Pattern] = {
     pattern.__name__: pattern
     for pattern in (
         plain, stripes, checker, dots, grid, tiles, bricks, planks, cloudy, speckles, rings, zigzag, waves,
-        damask, books, drawers, panes, painting,
+        damask, books, drawers, panes, painting, windows,
     )
 }  # fmt: skip
 

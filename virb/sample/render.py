@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +16,7 @@ from virb.sample.light import shade
 from virb.sample.scene import Scene, View
 from virb.sample.trace import extra_rays, pixel_rays, trace
 
+_difficulty: ContextVar[float] = ContextVar("difficulty", default=1.0)
 TONE_STEP, LIGHT_STEP = 0.15, 0.1
 """Neighbours whose red, green and blue together, and whose light, differ by more get four more rays each."""
 
@@ -71,9 +75,22 @@ def render(scene: Scene, camera: Camera, dice: Dice | None = None) -> Rendering:
     )
 
 
+@contextmanager
+def difficulty(factor: float) -> Iterator[None]:
+    """Take pictures with a worse camera: this many times less contrast and more noise. Targets stay as they are."""
+    before = _difficulty.set(factor)
+    try:
+        yield
+    finally:
+        _difficulty.reset(before)
+
+
 def develop(colour: Floats, noise: float = 0.0, dice: Dice | None = None) -> NDArray[np.uint8]:
     """Return display values [H,W,C] as bytes with a sensor's noise: four dice of 256 sides, all but normal."""
     steps = colour * 255.0
+    harder = _difficulty.get()
+    if harder != 1.0:  # nearer to grey, and more noise
+        steps, noise = (steps - 127.5) * np.float32(1.0 / harder) + np.float32(127.5), noise * harder
     if dice is not None and noise > 0:
         thrown = dice.bytes(4 * colour.size).reshape(4, *colour.shape).astype(np.float32)
         steps = steps + (thrown[0] + thrown[1] + thrown[2] + thrown[3] - 510.0) * (noise / 147.8)

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from virb.sample.camera import Camera, Rectangle, Vector
 from virb.sample.materials import Colour
 from virb.sample.shapes import Primitive, Shapes, shadow_frames, wire_frames
@@ -41,6 +44,7 @@ class Scene:
     horizon: Colour = (0.75, 0.8, 0.85)
     zenith: Colour = (0.45, 0.6, 0.85)
     noise: float = 2.5  # standard deviation in steps of 255
+    lowest: float | None = None  # nothing that shows a shadow lies below this height, where that is known
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -61,6 +65,16 @@ class Scene:
         gaps = [math.dist(self.lamp.position, centre) for centre in centres.tolist()]
         return min(50.0, far / max(0.3, min(gaps, default=far)))
 
+    @cached_property
+    def shadow_reaches(self) -> float | NDArray[np.float64]:
+        """Return the same for each solid [P,1] where the lowest height is known: there its shadow ends."""
+        if self.lowest is None:
+            return self.shadow_reach
+        height = self.lamp.position[2]
+        under = np.maximum(height - self.shapes.corners[2].max(axis=1, keepdims=True), 1e-3)
+        reaches: NDArray[np.float64] = np.minimum(self.shadow_reach, (height - self.lowest) / under)
+        return reaches
+
 
 @dataclass(frozen=True)
 class View:
@@ -78,4 +92,4 @@ class View:
     def shadow_rectangles(self) -> list[Rectangle]:
         """Return the pixels that each solid may darken."""
         scene = self.scene
-        return self.camera.rectangles(*shadow_frames(scene.shapes, scene.lamp.position, scene.shadow_reach))
+        return self.camera.rectangles(*shadow_frames(scene.shapes, scene.lamp.position, scene.shadow_reaches))

@@ -15,8 +15,8 @@ from virb.sample.camera import Vector
 from virb.sample.fields import Bools, Floats, Ints, angle
 from virb.sample.materials import PATTERNS, Material
 
-KINDS = ("plane", "box", "sphere", "cylinder")
-PLANE, BOX, SPHERE, CYLINDER = range(4)
+KINDS = ("plane", "box", "sphere", "cylinder", "cone")
+PLANE, BOX, SPHERE, CYLINDER, CONE = range(5)
 TINY = 1e-9
 _CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 _EDGES = np.array([[a, b] for a in range(8) for b in range(a) if bin(a ^ b).count("1") == 1], np.intp)
@@ -32,7 +32,7 @@ class Primitive:
     """A solid: half sizes along its own axes, tilted about its y axis and then turned about the vertical.
 
     A sphere with three half sizes is an ellipsoid, a plane is a rectangle seen from both sides that faces its
-    own z axis, a cylinder stands along its own z axis.
+    own z axis, a cylinder stands along its own z axis, a cone too, its tip on top.
     """
 
     kind: str
@@ -141,8 +141,8 @@ def wire_frames(shapes: Shapes) -> Frames:
     return shapes.corners, _EDGES
 
 
-def shadow_frames(shapes: Shapes, lamp: Vector, reach: float) -> Frames:
-    """Return each box together with its image thrown from the lamp, `reach` times as far from it."""
+def shadow_frames(shapes: Shapes, lamp: Vector, reach: float | NDArray[np.float64]) -> Frames:
+    """Return each box together with its image thrown from the lamp, `reach` times as far from it (or [P,1] times)."""
     swept = tuple(
         np.concatenate([corner, place + (corner - place) * reach], axis=1)
         for corner, place in zip(shapes.corners, lamp, strict=True)
@@ -163,7 +163,7 @@ def combine(rows: NDArray[np.float32], parts: Triple, counts: NDArray[np.intp]) 
 
 def meet(kind: int, origin: Triple, ray: Triple) -> Floats:
     """Return how many ray lengths away each ray [N] meets the unit solid of its own space, infinity if never."""
-    return (_meet_plane, _meet_box, _meet_sphere, _meet_cylinder)[kind](origin, ray)
+    return (_meet_plane, _meet_box, _meet_sphere, _meet_cylinder, _meet_cone)[kind](origin, ray)
 
 
 def _nonzero(part: Floats) -> Floats:
@@ -226,9 +226,33 @@ def _meet_cylinder(origin: Triple, ray: Triple) -> Floats:
     return _entered(enter, leave, valid & (enter <= leave))
 
 
+def _meet_cone(origin: Triple, ray: Triple) -> Floats:
+    """Return the first of up to two meetings with the mantle and one with the base.
+
+    The ray is measured from its point nearest to the centre, so that far eyes lose no digits.
+    """
+    square = np.maximum(ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2], TINY)
+    middle = -(origin[0] * ray[0] + origin[1] * ray[1] + origin[2] * ray[2]) / square
+    x, y, z = (here + middle * step for here, step in zip(origin, ray, strict=True))
+    wide, narrowing = 0.5 - 0.5 * z, -0.5 * ray[2]
+    a = _nonzero(ray[0] * ray[0] + ray[1] * ray[1] - narrowing * narrowing)
+    b = x * ray[0] + y * ray[1] - wide * narrowing
+    under = b * b - a * (x * x + y * y - wide * wide)
+    root = np.sqrt(np.maximum(under, 0.0))
+    first = np.full_like(middle, np.inf)
+    for step in ((-b - root) / a, (-b + root) / a):
+        mantle = (under >= 0) & (np.abs(z + step * ray[2]) <= 1.0) & (middle + step > 1e-6)
+        first = np.where(mantle, np.minimum(first, middle + step), first)
+    step = (-1.0 - z) / _nonzero(ray[2])
+    across, aside = x + step * ray[0], y + step * ray[1]
+    base = (across * across + aside * aside <= 1.0) & (middle + step > 1e-6)
+    nearest: Floats = np.where(base, np.minimum(first, middle + step), first)
+    return nearest
+
+
 def unit_surface(kind: int, place: Triple, half: Triple) -> tuple[Triple, Floats, Floats]:
     """Return normal (own axes, length 1) and surface coordinates in metres at points [N] of unit solids."""
-    return (_plane_surface, _box_surface, _sphere_surface, _cylinder_surface)[kind](place, half)
+    return (_plane_surface, _box_surface, _sphere_surface, _cylinder_surface, _cone_surface)[kind](place, half)
 
 
 def _plane_surface(place: Triple, half: Triple) -> tuple[Triple, Floats, Floats]:
@@ -267,3 +291,13 @@ def _cylinder_surface(place: Triple, half: Triple) -> tuple[Triple, Floats, Floa
     normal = (x * shorter * ~on_cap, y * shorter * ~on_cap, _sign(place[2]) * on_cap)
     along = np.where(on_cap, place[0] * half[0], angle(place[0], place[1]) * (2.0 * math.pi) * half[0])
     return normal, along, np.where(on_cap, place[1] * half[1], place[2] * half[2] + half[2])
+
+
+def _cone_surface(place: Triple, half: Triple) -> tuple[Triple, Floats, Floats]:
+    radius = np.sqrt(place[0] * place[0] + place[1] * place[1])
+    on_base = place[2] + 1.0 < np.abs(radius - 0.5 + 0.5 * place[2])
+    x, y, z = place[0] / half[0], place[1] / half[1], (0.25 - 0.25 * place[2]) / half[2]
+    shorter = 1.0 / np.sqrt(np.maximum(x * x + y * y + z * z, TINY))
+    normal = (x * shorter * ~on_base, y * shorter * ~on_base, np.where(on_base, np.float32(-1.0), z * shorter))
+    along = np.where(on_base, place[0] * half[0], angle(place[0], place[1]) * (2.0 * math.pi) * half[0])
+    return normal, along, np.where(on_base, place[1] * half[1], place[2] * half[2] + half[2])

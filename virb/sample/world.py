@@ -16,7 +16,7 @@ from typing import TypeAlias
 from virb.classes import SAMPLE_MARKER
 from virb.errors import OutputError, UsageError, nearest
 from virb.paths import cache_folder, explain_write_errors, sweep, temporary_beside, write_whole
-from virb.sample.crew import Done, Runner, crew, crew_size, write_file
+from virb.sample.crew import Done, Make, Runner, crew, crew_size, write_file
 from virb.sample.sets import WRITERS
 
 VERSION = 1
@@ -36,6 +36,7 @@ class _Order:
     root: Path
     size: float
     seed: int
+    difficulty: float
 
     @property
     def place(self) -> Path:
@@ -43,7 +44,8 @@ class _Order:
 
     @property
     def identity(self) -> dict[str, object]:
-        return {"sample": self.name, "generator": VERSION, "size": self.size, "seed": self.seed}
+        made = {"sample": self.name, "generator": VERSION}
+        return {**made, "size": self.size, "seed": self.seed, "difficulty": self.difficulty}
 
 
 def ensure(
@@ -52,18 +54,20 @@ def ensure(
     folder: Path | None = None,
     size: float = 1.0,
     seed: int = 0,
+    difficulty: float = 1.0,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Make those of the named data sets that are not there yet; return the folder that holds them.
 
-    The same name, size and seed give the same bytes. `size` scales the number of items, and a larger world
+    The same name, size, seed and difficulty give the same bytes. `size` scales the number of items, and a larger world
     keeps the items of a smaller one. A data set that was begun and not finished, or made otherwise, is made again.
     """
-    chosen = _checked(names, size, workers)
+    chosen = _checked(names, size, difficulty, workers)
     size = float(size)
-    root = folder or cache_folder() / "sample" / f"v{VERSION}-size{size:g}-seed{seed}"
-    orders = [_Order(name, Path(root), size, seed) for name in chosen]
+    harder = "" if difficulty == 1 else f"-difficulty{difficulty:g}"
+    root = folder or cache_folder() / "sample" / f"v{VERSION}-size{size:g}-seed{seed}{harder}"
+    orders = [_Order(name, Path(root), size, seed, float(difficulty)) for name in chosen]
     missing = [order for order in orders if not _is_whole(order)]
     if missing:
         with explain_write_errors(Path(root)):
@@ -76,7 +80,7 @@ def ensure(
     return Path(root)
 
 
-def _checked(names: Iterable[str], size: float, workers: int | None) -> list[str]:
+def _checked(names: Iterable[str], size: float, difficulty: float, workers: int | None) -> list[str]:
     chosen = list(dict.fromkeys([names] if isinstance(names, str) else names))
     for name in chosen:
         if name not in WRITERS:
@@ -87,6 +91,8 @@ def _checked(names: Iterable[str], size: float, workers: int | None) -> list[str
             )
     if not (math.isfinite(size) and size > 0):
         raise UsageError(f"a sample world of size {size}", "a number above 0; 1 is the usual size")
+    if not 0.25 <= difficulty <= 8:
+        raise UsageError(f"a sample world of difficulty {difficulty}", "0.25 to 8; 1 is the usual one")
     if workers is not None and workers < 1:
         raise UsageError(f"{workers} workers", "1 or more")
     return chosen
@@ -110,7 +116,7 @@ def _fill(temporary: Path, order: _Order, run: Runner, progress: Progress | None
     done: list[Done] = []
     if progress:
         progress(order.name, 0, len(items))
-    for some in run(order.name, order.seed, temporary, items):
+    for some in run(Make(order.name, order.seed, order.difficulty), temporary, items):
         done += some
         if progress:
             progress(order.name, len(done), len(items))

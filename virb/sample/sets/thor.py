@@ -1,4 +1,4 @@
-"""Sample (data): THOR egomotion, pairs of frames before and after one action."""
+"""Sample (data): the three THOR data sets: what the camera did, how far things are, how far the way is free."""
 
 from __future__ import annotations
 
@@ -6,60 +6,112 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from virb.classes import THOR_ACTIONS
+from virb.sample.camera import Camera
 from virb.sample.fields import Dice, balanced
+from virb.sample.indoors import EYE, MOST_STEPS, before_something, by_own_light, room_of, style
 from virb.sample.render import render
 from virb.sample.rooms import Room, after, room, starting_pose
 from virb.sample.writing import Item, Made, Writer, exposed, jpeg, lines_of, scaled
 
 _EGOMOTION_SPLITS = {"train": (20, 24), "val": (12, 16)}  # scenes, pairs in each
+_DEPTH_SPLITS = {"train": (20, 12), "test": (10, 10)}  # scenes, frames of each
+_STEPS_SPLITS = {"train": (24, 14), "val": (12, 10)}
 _SIZE = 112
+_FARTHEST = 10.0
+"""Metres that the lightest grey of a depth picture stands for; the nearest is black."""
 
 
-def _egomotion_items(size: float) -> list[Item]:
-    """Return pairs, one more per scene with each round, so that a larger world adds to every scene."""
+def _items(splits: dict[str, tuple[int, int]], size: float) -> list[Item]:
+    """Return frames, one more per scene with each round, so that a larger world adds to every scene."""
     return [
-        (split, scene, pair)
-        for split, (scenes, pairs) in _EGOMOTION_SPLITS.items()
-        for pair in range(scaled(pairs, size))
+        (split, scene, frame)
+        for split, (scenes, frames) in splits.items()
+        for frame in range(scaled(frames, size))
         for scene in range(scenes)
     ]
 
 
-def _egomotion_prefix(item: Item) -> str:
-    split, scene, pair = item
+def _prefix(item: Item) -> str:
+    split, scene, frame = item
     first = 1 if split == "train" else 201  # the owner numbers kitchens from 1 and living rooms from 201
-    return f"{split}/FloorPlan{first + scene}_physics/{pair:04d}"
+    return f"{split}/FloorPlan{first + scene}_physics/{frame:04d}"
 
 
 @lru_cache(maxsize=64)
-def _room(seed: int, split: str, scene: int) -> Room:
-    return room(Dice(seed, "thor_egomotion", split, "scene", scene))
+def _room(seed: int, name: str, split: str, scene: int) -> Room:
+    """Return a scene's room: the camera's moves show in any, but depth in one whose floor looks like a floor."""
+    dice = Dice(seed, name, split, "scene", scene)
+    return room(dice) if name == "thor_egomotion" else room_of(style(dice), dice)
+
+
+def _labels(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
+    """Return `train_labels.txt` and its like: one line of prefix and label for each item."""
+    splits = dict.fromkeys(item[0] for item, _ in made)
+    return {
+        f"{split}_labels.txt": lines_of(sorted(f"{_prefix(item)} {label}" for item, label in made if item[0] == split))
+        for split in splits
+    }
+
+
+def _egomotion_items(size: float) -> list[Item]:
+    return _items(_EGOMOTION_SPLITS, size)
 
 
 def _egomotion_make(seed: int, item: Item) -> Made:
     split, scene, pair = item
     index = pair * _EGOMOTION_SPLITS[split][0] + scene
     action = THOR_ACTIONS[balanced(index, len(THOR_ACTIONS), seed, "thor_egomotion", split, "action")]
-    place = _room(seed, split, scene)
-    dice = Dice(seed, "thor_egomotion", _egomotion_prefix(item))
+    place = _room(seed, "thor_egomotion", split, scene)
+    dice = Dice(seed, "thor_egomotion", _prefix(item))
     pose = starting_pose(place, dice)
     files = {}
     for frame, seen in (("a", pose), ("b", after(action, pose, dice))):
         picture = exposed(render(place.scene, seen.camera(place, _SIZE), dice).rgb, dice)
-        files[f"{_egomotion_prefix(item)}_rgb_{frame}.jpg"] = jpeg(picture)
+        files[f"{_prefix(item)}_rgb_{frame}.jpg"] = jpeg(picture)
     return Made(files, action)
 
 
-def _egomotion_lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
-    return {
-        f"{split}_labels.txt": lines_of(
-            sorted(f"{_egomotion_prefix(item)} {action}" for item, action in made if item[0] == split)
-        )
-        for split in _EGOMOTION_SPLITS
-    }
+def _depth_items(size: float) -> list[Item]:
+    return _items(_DEPTH_SPLITS, size)
+
+
+def _depth_make(seed: int, item: Item) -> Made:
+    """Make a frame and its depth as a grey JPEG, which costs it a little, as the owner's does."""
+    split, scene, _ = item
+    place = _room(seed, "thor_depth", split, scene)
+    dice = Dice(seed, "thor_depth", _prefix(item))
+    camera = starting_pose(place, dice).camera(place, _SIZE)
+    picture = render(by_own_light(place, camera, dice), camera, dice)
+    grey = np.floor(np.clip(picture.depth * (255.0 / _FARTHEST), 0.0, 255.0) + 0.5).astype(np.uint8)
+    return Made({f"{_prefix(item)}_rgb.jpg": jpeg(picture.rgb), f"{_prefix(item)}_depth.jpg": jpeg(grey)})
+
+
+def _no_lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
+    return {}
+
+
+def _steps_items(size: float) -> list[Item]:
+    return _items(_STEPS_SPLITS, size)
+
+
+def _steps_make(seed: int, item: Item) -> Made:
+    """Make a frame from which the way ahead is free for so many steps, all numbers as often as rooms allow."""
+    split, scene, frame = item
+    index = frame * _STEPS_SPLITS[split][0] + scene
+    wanted = balanced(index, MOST_STEPS + 1, seed, "thor_num_steps", split, "steps")
+    place = _room(seed, "thor_num_steps", split, scene)
+    dice = Dice(seed, "thor_num_steps", _prefix(item))
+    pose, steps = before_something(place, wanted, dice)
+    camera = Camera((pose.x, pose.y, EYE), pose.yaw, pose.pitch, 80.0, _SIZE, _SIZE)
+    rgb = render(by_own_light(place, camera, dice), camera, dice).rgb
+    return Made({f"{_prefix(item)}_rgb.jpg": jpeg(rgb)}, steps)
 
 
 WRITERS = {
-    "thor_egomotion": Writer("thor_action_prediction", _egomotion_items, _egomotion_make, _egomotion_lists),
+    "thor_egomotion": Writer("thor_action_prediction", _egomotion_items, _egomotion_make, _labels),
+    "thor_depth": Writer("thor_depth_prediction", _depth_items, _depth_make, _no_lists),
+    "thor_num_steps": Writer("thor_num_steps", _steps_items, _steps_make, _labels),
 }
