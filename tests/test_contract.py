@@ -8,13 +8,15 @@ from typing import NamedTuple, get_args
 import pytest
 
 from virb import heads, sample, spec
-from virb.data import ADAPTERS, adapter
+from virb.data import ADAPTERS, adapter, find_dataset
 from virb.errors import CardError, DataError
-from virb.metrics import METRICS
+from virb.heads import dense
+from virb.metrics import METRICS, PIXEL_METRICS
 from virb.paths import card_folder
 from virb.spec import EncoderCard, Protocol, Task
 from virb.suite import ENCODERS, GROUPS, PROTOCOLS, SCHEMES, TASKS
 
+EVERY_METRIC = {**METRICS, **PIXEL_METRICS}
 TASK_NAMES, ENCODER_NAMES, PROTOCOL_NAMES = TASKS.names(), ENCODERS.names(), PROTOCOLS.names()
 
 
@@ -62,6 +64,21 @@ PUBLISHED = {  # epochs, batch, learning rate: the original's all.yaml and its h
     "dtd": (500, 32, 1e-4),
     "clevr_count": (100, 32, 1e-4),
     "thor_egomotion": (100, 32, 1e-4),
+    "cityscapes": (100, 16, 3e-4),
+    "egohands": (25, 16, 3e-4),
+    "nyu_depth": (250, 16, 3e-4),
+    "nyu_walkable": (250, 16, 1e-4),
+    "thor_depth": (50, 16, 3e-4),
+    "imagenet": (100, 32, 1e-4),
+    "pets": (500, 32, 1e-4),
+    "caltech101": (500, 32, 1e-4),
+    "cifar100": (100, 32, 1e-4),
+    "sun397": (250, 32, 1e-4),
+    "eurosat": (200, 32, 1e-4),
+    "kinetics400": (100, 32, 3e-4),
+    "thor_num_steps": (100, 32, 1e-4),
+    "nuscenes_egomotion": (100, 32, 1e-4),
+    "pets_seg": (100, 16, 1e-4),
 }
 
 
@@ -77,19 +94,20 @@ def read_protocol(name: str) -> Protocol:
 
 
 def test_the_metrics_a_card_may_name_are_those_that_exist() -> None:
-    assert set(get_args(spec.MetricName)) == set(METRICS)
-    assert all(metric.name == name for name, metric in METRICS.items())
+    assert set(get_args(spec.ImageMetric)) == set(METRICS)
+    assert set(get_args(spec.PixelMetric)) == set(PIXEL_METRICS)
+    assert all(metric.name == name for name, metric in EVERY_METRIC.items())
 
 
 def test_the_heads_a_card_may_name_are_those_that_exist_and_each_has_a_version() -> None:
-    assert set(get_args(spec.HeadName)) == set(heads.STACKS) == set(heads.VERSIONS)
+    assert set(get_args(spec.ImageHead)) == set(heads.STACKS)
+    assert {*get_args(spec.PixelHead), "dense_linear"} == set(dense.DENSE)
+    assert {*heads.STACKS, *dense.DENSE} <= set(heads.VERSIONS)
 
 
 def test_every_adapter_can_be_imported_and_serves_a_task() -> None:
     for name in ADAPTERS:
-        made = adapter(name)
-        assert callable(made.locate)
-        assert callable(made.read)
+        assert callable(adapter(name))
     assert {read_task(name).dataset for name in TASK_NAMES} == set(ADAPTERS)
 
 
@@ -124,15 +142,15 @@ def test_a_task_finds_its_adapter_and_the_adapter_knows_its_target(name: str, tm
     """An unknown target is a CardError before any file is looked for; an empty folder is a DataError after."""
     task = read_task(name)
     with pytest.raises(DataError):
-        adapter(task.dataset).read(tmp_path, task.target)
+        adapter(task.dataset)(tmp_path, task.target)
     with pytest.raises(CardError, match="no-such-target"):
-        adapter(task.dataset).read(tmp_path, "no-such-target")
+        adapter(task.dataset)(tmp_path, "no-such-target")
 
 
 @pytest.mark.parametrize("name", TASK_NAMES)
 def test_the_data_of_a_task_that_are_not_there_are_missed_in_three_parts(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        adapter(read_task(name).dataset).locate(tmp_path)
+        find_dataset(read_task(name).dataset, tmp_path)
     assert "\nExpected: " in str(caught.value)
     assert "\nWhat to do: " in str(caught.value)
 
@@ -140,11 +158,11 @@ def test_the_data_of_a_task_that_are_not_there_are_missed_in_three_parts(name: s
 @pytest.mark.parametrize("name", TASK_NAMES)
 def test_a_task_has_metrics_and_a_head_that_exist(name: str) -> None:
     task = read_task(name)
-    assert task.metric in METRICS
-    assert set(task.also) <= set(METRICS)
+    assert task.metric in EVERY_METRIC
+    assert set(task.also) <= set(EVERY_METRIC)
     assert task.metric not in task.also
     assert len(set(task.also)) == len(task.also)
-    assert task.head in heads.STACKS
+    assert task.head in {**heads.STACKS, **dense.DENSE}
 
 
 @pytest.mark.parametrize("name", TASK_NAMES)
@@ -169,7 +187,7 @@ def test_a_task_is_what_the_table_of_tasks_says(name: str) -> None:
     task = read_task(name)
     assert task.extra == (name in EXTRA)
     assert (task.quadrant, task.open, task.frames) == (row.quadrant, row.open, row.frames)
-    assert METRICS[task.metric].direction == row.direction
+    assert EVERY_METRIC[task.metric].direction == row.direction
     assert set(row.also) <= set(task.also)
     if row.metric is not None:
         assert task.metric == row.metric
@@ -250,31 +268,52 @@ def test_the_standard_protocol_is_the_one_of_the_table() -> None:
     protocol = read_protocol("standard")
     assert (protocol.size, protocol.choice, protocol.published) == (224, "validation", False)
     assert protocol.image.model_dump() == {
-        "optimiser": "adamw",
+        "optimiser": "adam",
         "batch": 256,
         "epochs": 100,
         "schedule": "cosine",
-        "learning_rates": (1e-4, 1e-3, 1e-2),
-        "weight_decays": (0.0, 1e-2),
+        "learning_rates": (1e-3, 1e-2),
+        "weight_decays": (0.0, 0.003, 0.03, 0.3),
         "standardise": (False, True),
         "seeds": 3,
     }
 
 
+def test_the_standard_protocol_searches_pixel_heads_on_one_seed_and_trains_the_chosen_on_two_more() -> None:
+    pixel = read_protocol("standard").pixel
+    assert pixel is not None
+    assert pixel.model_dump() == {
+        "head": "card",
+        "optimiser": "adam",
+        "batch": 16,
+        "epochs": 30,
+        "schedule": "cosine",
+        "learning_rates": (1e-4, 3e-4, 1e-3),
+        "weight_decays": (0.0,),
+        "seeds": 3,
+        "search_seeds": 1,
+    }
+
+
+def test_the_quick_protocol_trains_the_light_pixel_head() -> None:
+    pixel = read_protocol("quick").pixel
+    assert pixel is not None
+    assert (pixel.head, pixel.batch, pixel.epochs, pixel.learning_rates) == ("dense_linear", 16, 15, (1e-3, 1e-2))
+
+
 def test_the_quick_protocol_is_the_one_of_the_table() -> None:
     protocol = read_protocol("quick")
     assert (protocol.size, protocol.choice, protocol.published) == (96, "validation", False)
-    image = protocol.image.model_dump(exclude={"weight_decays"})
-    assert image == {
-        "optimiser": "adamw",
+    assert protocol.image.model_dump() == {
+        "optimiser": "adam",
         "batch": 64,
         "epochs": 30,
         "schedule": "cosine",
-        "learning_rates": (1e-3, 1e-2),
+        "learning_rates": (3e-3,),
+        "weight_decays": (0.0, 0.003, 0.03, 0.3),
         "standardise": (True,),
         "seeds": 3,
     }
-    assert len(protocol.image.weight_decays) == 1
 
 
 def test_the_virb2021_protocol_is_the_one_of_the_table() -> None:
@@ -287,7 +326,12 @@ def test_the_virb2021_protocol_is_the_one_of_the_table() -> None:
 
 @pytest.mark.parametrize("name", [name for name in TASK_NAMES if name in PUBLISHED])
 def test_the_virb2021_protocol_trains_each_task_as_published(name: str) -> None:
-    training = read_protocol("virb2021").training(read_task(name))
+    task = read_task(name)
+    if task.level == "pixel":  # the original's pixel-wise training is not rebuilt yet, and nothing stands in for it
+        with pytest.raises(CardError, match="does not train pixel-wise heads"):
+            read_protocol("virb2021").training(task)
+        return
+    training = read_protocol("virb2021").training(task)
     assert (training.epochs, training.batch, *training.learning_rates) == PUBLISHED[name]
     assert training.seeds == 1
 

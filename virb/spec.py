@@ -16,8 +16,13 @@ from virb.registry import read_yaml
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
 Level = Literal["image", "pixel"]
 Kind = Literal["semantic", "structural"]
-HeadName = Literal["linear", "frames"]
-MetricName = Literal["top1", "top5", "mean_per_class", "mae"]
+ImageHead = Literal["linear", "frames"]
+PixelHead = Literal["upshuffle", "siamese", "aspp"]
+ImageMetric = Literal["top1", "top5", "mean_per_class", "mae"]
+PixelMetric = Literal[
+    "iou", "miou", "hand_iou", "pixel_accuracy", "pixel_mae", "rmse", "absrel", "delta1", "scale_invariant", "epe",
+    "fl_all",
+]  # fmt: skip
 Triple = tuple[float, float, float]
 Deviation = Annotated[float, Field(gt=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -95,11 +100,14 @@ class Task(Card):
     dataset: str
     target: str
     frames: Positive = 1
-    geometry: Literal["squash"] = "squash"
-    head: HeadName
-    loss: Literal["cross_entropy"]
-    metric: MetricName
-    also: tuple[MetricName, ...] = ()
+    geometry: Literal["squash", "tiles"] = "squash"
+    """`tiles`: pictures too large for one view are trained on crops and tested in overlapping tiles."""
+    head: ImageHead | PixelHead
+    head_of: Name | None = None
+    """The task whose trained heads are scored on this one's test split; it has no training samples of its own."""
+    loss: Literal["cross_entropy", "binary", "l1"]
+    metric: ImageMetric | PixelMetric
+    also: tuple[ImageMetric | PixelMetric, ...] = ()
     version: Positive
     split: str
     paper: str
@@ -108,8 +116,23 @@ class Task(Card):
 
     @model_validator(mode="after")
     def _frames_need_their_head(self) -> Self:
-        if (self.frames > 1) != (self.head == "frames"):
+        if (self.frames > 1) != (self.head in ("frames", "siamese")) or (self.head == "siamese" and self.frames != 2):
             raise ValueError(f"frames: {self.frames} does not go with head: {self.head}")
+        return self
+
+    @model_validator(mode="after")
+    def _levels_have_their_heads_and_metrics(self) -> Self:
+        heads, metrics = (
+            (get_args(ImageHead), get_args(ImageMetric))
+            if self.level == "image"
+            else (get_args(PixelHead), get_args(PixelMetric))
+        )
+        if self.head not in heads:
+            raise ValueError(f"head: {self.head} is not for level: {self.level}; one of {', '.join(heads)}")
+        if wrong := [name for name in (self.metric, *self.also) if name not in metrics]:
+            raise ValueError(f"metric {wrong[0]} is not for level: {self.level}; one of {', '.join(metrics)}")
+        if self.level == "image" and self.loss != "cross_entropy":
+            raise ValueError(f"loss: {self.loss} is for pixel tasks; image tasks take cross_entropy")
         return self
 
     @property
@@ -124,7 +147,7 @@ class Task(Card):
         return frozenset(named | {"open"} if self.open else named)
 
 
-class Training(Frozen):
+class Grid(Frozen):
     """How heads are trained: the grid of settings and everything that all settings share."""
 
     optimiser: Literal["adamw", "adam"]
@@ -133,8 +156,23 @@ class Training(Frozen):
     schedule: Literal["cosine", "constant"]
     learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)]
     weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
-    standardise: Annotated[tuple[bool, ...], Field(min_length=1)]
+    """With adam the factor of an L2 penalty, as logistic regression has it; with adamw decoupled, times the rate."""
     seeds: Positive
+
+
+class Training(Grid):
+    """The training of image-level heads."""
+
+    standardise: Annotated[tuple[bool, ...], Field(min_length=1)]
+
+
+class PixelTraining(Grid):
+    """The training of pixel-wise heads."""
+
+    head: Literal["card", "dense_linear"]
+    """`card`: the head that the task's card names; `dense_linear`: the light one for every task."""
+    search_seeds: Positive
+    """Every setting is trained with these many seeds, the chosen one with the rest of them too."""
 
 
 class Protocol(Card):
@@ -147,18 +185,31 @@ class Protocol(Card):
     published: bool = False
     """Epochs, batch and learning rate are the paper's, per task, and stand on the task card."""
     image: Training
+    pixel: PixelTraining | None = None
+    """None: this protocol does not train pixel-wise heads."""
+    tiles: bool = False
+    """Whether pictures too large for one view are cut into tiles, where a task's card says so, or squashed."""
 
     @model_validator(mode="after")
     def _a_choice_needs_validation(self) -> Self:
         settings = len(self.image.learning_rates) * len(self.image.weight_decays) * len(self.image.standardise)
+        if self.pixel:
+            settings = max(settings, len(self.pixel.learning_rates) * len(self.pixel.weight_decays))
         if self.choice == "none" and settings > 1:
             raise ValueError(f"choice: none allows one setting, and the grid has {settings}")
         return self
 
-    def training(self, task: Task) -> Training:
+    def training(self, task: Task) -> Training | PixelTraining:
         """Return the training of one task's head, with the paper's numbers where the protocol wants them."""
+        own = self.image if task.level == "image" else self.pixel
+        if own is None:
+            raise CardError(
+                f"protocol {self.name} does not train pixel-wise heads, and {task.name} needs one",
+                "a protocol card with a 'pixel' part",
+                "choose --tasks image, or another protocol",
+            )
         if not self.published:
-            return self.image
+            return own
         numbers = task.published
         if numbers is None or not numbers.comparable:
             raise CardError(
@@ -167,7 +218,7 @@ class Protocol(Card):
                 "a task whose card says 'comparable: true' under 'published'",
                 "leave this task out, or use --protocol standard",
             )
-        return self.image.model_copy(
+        return own.model_copy(
             update={
                 "epochs": numbers.epochs,
                 "batch": numbers.batch,
@@ -203,6 +254,59 @@ class EncoderCard(Card):
         named = re.match(r"(timm|torchvision|random|baseline):", self.weights)
         if named and (self.sha256 or self.arch):
             raise ValueError(f"sha256 and arch belong to a weights file, not to {named[0]}")
+        return self
+
+
+Access = Literal["open", "registration", "by hand", "gone"]
+Digits = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
+
+
+class Archive(Frozen):
+    """One file to fetch, and how to tell that it came whole."""
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+    bytes: Positive | None = None
+    md5: Annotated[Digits, Field(min_length=32, max_length=32)] | None = None
+    sha256: Annotated[Digits, Field(min_length=64, max_length=64)] | None = None
+    into: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")] = "."
+    """Where it is unpacked, below the data folder; a file that is no archive is put there as it is."""
+
+
+class DataCard(Card):
+    """Where a data set comes from, where it lies, and what is known of it."""
+
+    descriptive = frozenset({"title", "licence", "home", "access", "archives", "steps", "size", "from_memory"})
+
+    home: str
+    licence: str
+    access: Access
+    size: str
+    """What it takes on disk, in words."""
+    folders: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Where it is looked for below the data folder; the first is where a download puts it."""
+    proof: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Files or folders of which one must be in the folder: that is how the data set is known."""
+    archives: tuple[Archive, ...] = ()
+    steps: str = ""
+    """What to do by hand, where a program may not fetch it."""
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Samples per split as usually quoted; another count is noted and refuses nothing."""
+    from_memory: tuple[str, ...] = ()
+
+    @property
+    def remedy(self) -> str:
+        """Return what someone without this data set can do."""
+        files = ", ".join(archive.file for archive in self.archives)
+        fetch = f"run 'virb data download {self.name}' ({files}, {self.size})" if self.access == "open" else self.steps
+        return f"{fetch}; or add --sample to run on the built-in sample world"
+
+    @model_validator(mode="after")
+    def _there_is_a_way_to_get_it(self) -> Self:
+        if not self.archives and not self.steps:
+            raise ValueError("neither archives nor steps: nobody could get this data set")
+        if self.access == "open" and not self.archives:
+            raise ValueError("access: open needs archives")
         return self
 
 

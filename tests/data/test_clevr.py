@@ -272,3 +272,44 @@ def test_a_target_that_clevr_does_not_have_is_refused(tmp_path: Path) -> None:
     build(tmp_path)
     with pytest.raises(CardError, match="counts"):
         read_dataset("clevr", tmp_path, "counts")
+
+
+def nearest(scenes: list[Scene], depths: dict[int, list[float]]) -> None:
+    for number, values in depths.items():
+        by_name(scenes, number)["objects"] = [{"pixel_coords": [1, 2, depth]} for depth in values]
+
+
+def test_distance_is_the_bin_of_the_nearest_object_and_an_edge_belongs_to_the_nearer_bin(tmp_path: Path) -> None:
+    depths = {
+        0: [12.0, 7.9, 30.0], 1: [8.0], 2: [8.0001, 9.9], 3: [8.5], 4: [9.0, 8.51], 5: [9.01], 6: [9.5],
+        7: [9.6, 10.0], 8: [10.0001], 9: [99.0, 100.0],
+    }  # fmt: skip
+    build(tmp_path, edit=lambda scenes: nearest(scenes, depths))
+    data = read_dataset("clevr", tmp_path, "distance")
+    assert data.classes == ("0 to 8", "8 to 8.5", "8.5 to 9", "9 to 9.5", "9.5 to 10", "10 to 100")
+    assert data.train.targets[:10].tolist() == [0, 0, 1, 1, 2, 3, 3, 4, 5, 5]
+    assert set(data.test.targets.tolist()) == {3}, "9.25, as everywhere else in this folder"
+
+
+def test_distance_and_count_share_pictures_and_splits_and_nothing_else(tmp_path: Path) -> None:
+    build(tmp_path)
+    count, distance = read(tmp_path), read_dataset("clevr", tmp_path, "distance")
+    assert count.pool == distance.pool
+    assert [count.train.ids, count.val.ids, count.test.ids] == [
+        distance.train.ids, distance.val.ids, distance.test.ids,
+    ]  # fmt: skip
+    assert count.digest != distance.digest
+
+
+@pytest.mark.parametrize("depths", [[0.0], [-3.0, 9.0], [100.5], [], [float("nan")]])
+def test_a_depth_outside_every_bin_is_an_error_that_names_the_image(tmp_path: Path, depths: list[float]) -> None:
+    build(tmp_path, edit=lambda scenes: nearest(scenes, {4: depths}))
+    with pytest.raises(DataError, match=r"CLEVR_train_000004\.png"):
+        read_dataset("clevr", tmp_path, "distance")
+
+
+@pytest.mark.parametrize("thing", [{}, {"pixel_coords": [1, 2]}, {"pixel_coords": None}])
+def test_an_object_without_a_depth_is_an_error_that_names_the_file(tmp_path: Path, thing: Scene) -> None:
+    build(tmp_path, edit=lambda scenes: by_name(scenes, 4).update(objects=[thing]))
+    with pytest.raises(DataError, match=r"CLEVR_train_scenes\.json"):
+        read_dataset("clevr", tmp_path, "distance")

@@ -8,24 +8,41 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from virb.data import ADAPTERS, adapter, read_dataset
+from virb.data import ADAPTERS, find_dataset, read_dataset
 from virb.data.common import (
     carve_groups,
+    carve_per_class,
+    carve_stratified,
     check_target,
+    class_list,
     class_of,
     compare_counts,
+    list_pictures,
     locate,
     make_pool,
     make_split,
     read_lines,
+    refuse_part,
+    taken,
 )
 from virb.errors import CardError, DataError, MissingData
+from virb.spec import DataCard
 
-CANDIDATES = ("set_v1", "set/set_v1", "other")
+CARD = DataCard(
+    name="set",
+    title="The set",
+    home="somewhere",
+    licence="free",
+    access="registration",
+    size="small",
+    folders=("set_v1", "set/set_v1", "other"),
+    proof=("labels/list.txt",),
+    steps="fetch it",
+)
 
 
 def find(root: Path) -> Path:
-    return locate(root, CANDIDATES, "labels/list.txt", "The set", "fetch it")
+    return locate(root, CARD)
 
 
 def pictures(folder: Path, *names: str) -> Path:
@@ -52,7 +69,7 @@ def test_an_absent_folder_and_an_absent_root_are_missing_data_with_a_remedy(tmp_
     for root in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(MissingData) as caught:
             find(root)
-        assert caught.value.remedy == "fetch it"
+        assert caught.value.remedy.startswith("fetch it; or add --sample")
         assert str(root) in caught.value.found
 
 
@@ -62,7 +79,7 @@ def test_an_empty_folder_is_a_data_set_that_nobody_has_fetched(tmp_path: Path) -
         find(tmp_path)
 
 
-@pytest.mark.parametrize("name", CANDIDATES)
+@pytest.mark.parametrize("name", CARD.folders)
 def test_a_folder_with_something_in_it_but_without_its_labels_is_half_present(tmp_path: Path, name: str) -> None:
     pictures(tmp_path / name, "images/one.png")
     with pytest.raises(DataError) as caught:
@@ -223,6 +240,79 @@ def test_an_unknown_data_set_is_answered_with_the_nearest_one(tmp_path: Path) ->
 @pytest.mark.parametrize("name", sorted(ADAPTERS))
 def test_every_adapter_says_that_its_data_are_missing_and_where_to_get_them(tmp_path: Path, name: str) -> None:
     with pytest.raises(MissingData) as caught:
-        adapter(name).locate(tmp_path)
+        find_dataset(name, tmp_path)
     assert caught.value.expected
     assert len(caught.value.remedy) > 20
+
+
+def classes_of(sizes: dict[int, int]) -> tuple[list[str], list[int]]:
+    """Samples of each class, named so that the order of names is not that of classes."""
+    names = [f"{number:03d}-{label}" for label, size in sizes.items() for number in range(size)]
+    return names, [int(name.partition("-")[2]) for name in names]
+
+
+def test_a_stratified_draw_takes_its_share_of_every_class() -> None:
+    names, targets = classes_of({0: 100, 5: 30, 7: 11})
+    held = carve_stratified(names, targets, 0.1, "set")
+    assert np.bincount(np.array(targets)[held], minlength=8).tolist() == [10, 0, 0, 0, 0, 3, 0, 1]
+
+
+def test_a_stratified_draw_takes_one_of_a_small_class_and_never_all_of_it() -> None:
+    names, targets = classes_of({0: 2, 1: 1, 2: 3})
+    assert np.bincount(np.array(targets)[carve_stratified(names, targets, 0.01, "set")]).tolist() == [1, 0, 1]
+    assert np.bincount(np.array(targets)[carve_stratified(names, targets, 0.99, "set")]).tolist() == [1, 0, 2]
+
+
+def test_a_stratified_draw_goes_by_name_and_one_class_does_not_change_another() -> None:
+    names, targets = classes_of({0: 40, 1: 40})
+    chosen = set(taken(names, carve_stratified(names, targets, 0.2, "set")))
+    assert set(taken(names[::-1], carve_stratified(names[::-1], targets[::-1], 0.2, "set"))) == chosen
+    only = [name for name in names if name.endswith("-1")]
+    assert set(taken(only, carve_stratified(only, [1] * 40, 0.2, "set"))) == {name for name in chosen if name in only}
+
+
+def test_a_stratified_draw_follows_its_seed_alone() -> None:
+    names, targets = classes_of({0: 50, 1: 50})
+    one, two = (carve_stratified(names, targets, 0.2, seed) for seed in ("one", "two"))
+    assert (one != two).any()
+    assert (one == carve_stratified(names, targets, 0.2, "one")).all()
+
+
+def test_a_draw_from_nothing_is_nothing() -> None:
+    assert carve_stratified([], [], 0.1, "set").shape == (0,)
+
+
+def test_a_draw_per_class_takes_the_same_number_of_each_and_leaves_the_rest() -> None:
+    names, targets = classes_of({0: 40, 2: 31})
+    parts = carve_per_class(names, targets, (25, 5), "set", ("a", "b", "c"))
+    assert [np.bincount(np.array(targets)[parts == part], minlength=3).tolist() for part in range(3)] == [
+        [25, 0, 25], [5, 0, 5], [10, 0, 1],
+    ]  # fmt: skip
+    again = carve_per_class(names[::-1], targets[::-1], (25, 5), "set", ("a", "b", "c"))
+    assert (again[::-1] == parts).all()
+
+
+def test_a_class_that_a_draw_would_use_up_is_an_error_that_names_it() -> None:
+    names, targets = classes_of({0: 40, 2: 30})
+    with pytest.raises(DataError, match="class c holds 30"):
+        carve_per_class(names, targets, (25, 5), "set", ("a", "b", "c"))
+
+
+def test_pictures_are_listed_by_name_without_what_else_lies_there(tmp_path: Path) -> None:
+    pictures(tmp_path, "b.jpg", "a.png", "c.JPEG", "inner/d.jpg")
+    for name in ("._a.png", "tmp", "x.mat", "list.txt", ".hidden.jpg"):
+        (tmp_path / name).touch()
+    assert list_pictures(tmp_path) == ["a.png", "b.jpg", "c.JPEG"]
+    assert list_pictures(tmp_path / "nowhere") == []
+
+
+def test_a_long_class_list_holds_a_class_per_line() -> None:
+    assert len(class_list("imagenet_wnids")) == 1000
+    assert all(name == name.strip() and name for name in class_list("kinetics400"))
+
+
+def test_less_than_99_percent_is_a_part_and_a_few_lost_ones_are_not() -> None:
+    refuse_part("set", {"test": 99, "train": 5}, {"test": 100}, "fetch it")
+    with pytest.raises(DataError) as caught:
+        refuse_part("set", {"test": 98}, {"test": 100}, "fetch it")
+    assert "98 of 100" in refused(caught)

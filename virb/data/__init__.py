@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
 
 from virb.classes import SAMPLE_MARKER
+from virb.data.common import data_card, locate
 from virb.errors import CardError, did_you_mean
 from virb.types import Dataset
 
 ADAPTERS = {
-    "dtd": "virb.data.dtd:Dtd",
-    "clevr": "virb.data.clevr:Clevr",
-    "thor_egomotion": "virb.data.thor:ThorEgomotion",
+    "caltech101": "virb.data.caltech:read",
+    "cifar100": "virb.data.cifar:read",
+    "cityscapes": "virb.data.cityscapes:read",
+    "clevr": "virb.data.clevr:read",
+    "coco_panoptic": "virb.data.coco:read",
+    "dtd": "virb.data.dtd:read",
+    "egohands": "virb.data.egohands:read",
+    "eurosat": "virb.data.eurosat:read",
+    "imagenet": "virb.data.imagenet:read",
+    "imagenetv2": "virb.data.imagenet:read_v2",
+    "kinetics400": "virb.data.kinetics:read",
+    "kitti_flow": "virb.data.kitti:read",
+    "nuscenes": "virb.data.nuscenes:read",
+    "nyu": "virb.data.nyu:read",
+    "pets": "virb.data.pets:read",
+    "sun397": "virb.data.sun:read",
+    "taskonomy": "virb.data.taskonomy:read",
+    "thor_depth": "virb.data.thor_depth:read",
+    "thor_egomotion": "virb.data.thor:read_egomotion",
+    "thor_num_steps": "virb.data.thor:read_num_steps",
 }
-"""Data set name to "module:class", imported on first use."""
+"""Data set name to "module:function", imported on first use."""
 
-
-class Adapter(Protocol):
-    """Reads one data set family; `locate` says where it lies, `read` makes the splits of one target."""
-
-    def locate(self, root: Path) -> Path:
-        """Return the data set's own folder below `root`, or raise MissingData with the way to get it."""
-
-    def read(self, folder: Path, target: str) -> Dataset:
-        """Return pool and splits; half-present data is a DataError that counts what is missing."""
+Adapter = Callable[[Path, str], Dataset]
+"""(the data set's own folder, target) -> pool and splits; half-present data is a DataError that counts what is
+missing, an unknown target a CardError before any file is looked for."""
 
 
 def adapter(name: str) -> Adapter:
@@ -39,15 +51,20 @@ def adapter(name: str) -> Adapter:
             "correct 'dataset' in the task card, or add an adapter under virb/data",
         )
     module, _, attribute = ADAPTERS[name].partition(":")
-    made: Adapter = getattr(import_module(module), attribute)()
+    made: Adapter = getattr(import_module(module), attribute)
     return made
+
+
+def find_dataset(name: str, root: Path) -> Path:
+    """Return the folder of a data set below `root`, or raise MissingData with the way to get it."""
+    adapter(name)
+    return locate(root, data_card(name))
 
 
 def read_dataset(name: str, root: Path, target: str) -> Dataset:
     """Return the data set `name` under `root`, read for one target."""
-    reader = adapter(name)
-    folder = reader.locate(root)
-    return replace(reader.read(folder, target), world=_world(folder))
+    folder = find_dataset(name, root)
+    return replace(adapter(name)(folder, target), world=_world(folder))
 
 
 def _world(folder: Path) -> str:

@@ -4,30 +4,60 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from virb.classes import SAMPLE_MARKER
 from virb.digest import seed_of
 from virb.errors import CardError, DataError, MissingData, did_you_mean
+from virb.registry import Registry
+from virb.spec import DataCard
 from virb.types import Pool, Split
 
+_PICTURES = (".jpg", ".jpeg", ".png")
 
-def locate(root: Path, candidates: Sequence[str], proof: str, title: str, remedy: str) -> Path:
-    """Return the first candidate folder below `root` that holds `proof`.
 
-    A folder of the right name without its proof is half-present data, which is never skipped in silence.
+@cache
+def data_card(name: str) -> DataCard:
+    """Return what is known of a data set: where it comes from and where it lies."""
+    return DataCard.read(Registry("sources").path(name))
+
+
+@cache
+def class_list(name: str) -> tuple[str, ...]:
+    """Return a fixed class list that is too long for a line of code."""
+    text = (Path(__file__).parent / "lists" / f"{name}.txt").read_text(encoding="utf-8")
+    return tuple(text.splitlines())
+
+
+def locate(root: Path, card: DataCard) -> Path:
+    """Return the first folder of the card below `root` that holds its proof.
+
+    A folder of the right name without proof is half-present data, which is never skipped in silence.
     """
-    present = [root / candidate for candidate in candidates if (root / candidate).is_dir()]
+    present = [root / folder for folder in card.folders if (root / folder).is_dir()]
     for folder in present:
-        if (folder / proof).exists():
+        if any((folder / proof).exists() for proof in card.proof):
             return folder
+    proof = " or ".join(card.proof)
     for folder in present:
-        if any(folder.iterdir()):
-            raise DataError(f"{title}: {folder} is there, but {proof} is not in it", f"{folder / proof}", remedy)
-    where = f"{root} is not a folder" if not root.is_dir() else f"no {' or '.join(candidates)} in {root}"
-    raise MissingData(f"{title} is missing: {where}", f"{root / candidates[0] / proof}", remedy)
+        if found := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
+            shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+            raise DataError(
+                f"{card.title}: {folder} is there, but {proof} is not in it (it holds {shown})",
+                f"{folder / card.proof[0]}",
+                card.remedy,
+            )
+    where = f"{root} is not a folder" if not root.is_dir() else f"no {' or '.join(card.folders)} in {root}"
+    raise MissingData(f"{card.title} is missing: {where}", f"{root / card.folders[0] / card.proof[0]}", card.remedy)
+
+
+def is_sample(folder: Path) -> bool:
+    """Tell whether the sample world made this folder: it holds a few classes of the many that real data must have."""
+    return (folder / SAMPLE_MARKER).is_file()
 
 
 def read_lines(path: Path, title: str, remedy: str) -> list[str]:
@@ -79,6 +109,16 @@ def _present(folder: Path, parents: set[str]) -> set[str]:
     return found
 
 
+def list_pictures(folder: Path) -> list[str]:
+    """Return the names of the pictures in a folder, sorted; what a desktop or an archive left beside them is none."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+    except (OSError, ValueError):  # what cannot be listed holds nothing: the caller says what is missing
+        return []
+    return sorted(name for name in names if name.lower().endswith(_PICTURES) and not name.startswith("."))
+
+
 def make_split(
     pool: Pool,
     ids: Sequence[str],
@@ -120,6 +160,58 @@ def carve_groups(groups: Sequence[str], share: float, seed: str) -> np.ndarray:
     return np.array([group in chosen for group in groups])
 
 
+def carve_stratified(names: Sequence[str], targets: Sequence[int], share: float, seed: str) -> np.ndarray:
+    """Return a mask of samples drawn by this share from every class: one at least, never a whole class.
+
+    Drawn by name and class by class, so that neither the order of a list nor another class changes the draw.
+    """
+    mask = np.zeros(len(names), bool)
+    for label, rows in _classes_by_name(names, targets):
+        count = min(max(1, round(share * len(rows))), len(rows) - 1)
+        mask[_shuffled(rows, label, seed)[:count]] = True
+    return mask
+
+
+def carve_per_class(
+    names: Sequence[str], targets: Sequence[int], counts: Sequence[int], seed: str, classes: Sequence[str]
+) -> np.ndarray:
+    """Return each sample's part, [N]: so many of every class for each of `counts`, the last part takes the rest.
+
+    Drawn without replacement, by name; a class too small to leave anything over is an error.
+    """
+    parts = np.full(len(names), len(counts))
+    for label, rows in _classes_by_name(names, targets):
+        if len(rows) <= sum(counts):
+            raise DataError(
+                f"{seed}: class {classes[label]} holds {len(rows)} images",
+                f"more than the {sum(counts)} that train and validation take of every class",
+                "fetch the whole data set",
+            )
+        drawn = _shuffled(rows, label, seed)
+        for part, stop in enumerate(np.cumsum(counts)):
+            parts[drawn[stop - counts[part] : stop]] = part
+    return parts
+
+
+def _classes_by_name(names: Sequence[str], targets: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each class with the rows of its samples in the order of their names."""
+    rows = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+    labels = np.asarray(targets, np.int64)[rows]
+    order = np.argsort(labels, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+        if len(part):
+            yield int(labels[part[0]]), rows[part]
+
+
+def _shuffled(rows: np.ndarray, label: int, seed: str) -> np.ndarray:
+    return rows[np.random.default_rng(seed_of(f"carve/{seed}/{label}")).permutation(len(rows))]
+
+
+def taken(names: Sequence[str], mask: np.ndarray) -> list[str]:
+    """Return the names that a mask marks, in their order."""
+    return [names[row] for row in np.flatnonzero(mask).tolist()]
+
+
 def check_target(source: str, target: str, known: Sequence[str]) -> None:
     """Refuse a target that the adapter does not offer."""
     if target not in known:
@@ -146,3 +238,12 @@ def compare_counts(source: str, counts: dict[str, int], usual: dict[str, int]) -
     """Return a note where counts differ from those usually quoted; such numbers warn and never assert."""
     odd = [f"{name} {counts[name]:,} (usually {usual[name]:,})" for name in usual if counts[name] != usual[name]]
     return (f"{source}: counts differ: {', '.join(odd)}",) if odd else ()
+
+
+def refuse_part(source: str, counts: Mapping[str, int], whole: Mapping[str, int], remedy: str) -> None:
+    """Refuse a split with less than 99 % of the files that its owner ships; a few lost ones are a note, not this."""
+    for split, count in whole.items():
+        if counts[split] < 0.99 * count:
+            raise DataError(
+                f"{source}: {split} holds {counts[split]:,} of {count:,} images", f"all {count:,} of them", remedy
+            )

@@ -1,10 +1,9 @@
-"""Data: the AI2-THOR archives of the original benchmark (egomotion between two frames)."""
+"""Data: the AI2-THOR archives of the original benchmark (egomotion between two frames, steps ahead of one)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from virb.classes import THOR_ACTIONS
 from virb.data.common import (
@@ -12,61 +11,84 @@ from virb.data.common import (
     check_target,
     class_of,
     compare_counts,
-    locate,
+    data_card,
+    is_sample,
     make_pool,
     make_split,
     read_lines,
     refuse_repeats,
+    taken,
 )
 from virb.errors import DataError
 from virb.types import Dataset, Split
 
-_REMEDY = (
-    "fetch https://prior-datasets.s3.us-east-2.amazonaws.com/ViRB/thor_egomotion.zip (1.3 GB) and unpack it in the "
-    "data folder, which makes thor_action_prediction/train_labels.txt; or add --sample to run on the sample world"
-)
-_FOLDERS = (
-    # Nothing documents the archive's top folder, so both names are looked for, two levels deep.
-    "thor_action_prediction",
-    "thor_egomotion/thor_action_prediction",
-    "thor_egomotion",
-)
 _CARVED = 0.1
+_MOST_STEPS = 200
 
 
-class ThorEgomotion:
-    """Reads `{train,val}_labels.txt` (`<prefix> <Action>`) and `<prefix>_rgb_a.jpg`, `<prefix>_rgb_b.jpg`."""
+def read_egomotion(folder: Path, target: str) -> Dataset:
+    """Read `{train,val}_labels.txt` (`<prefix> <Action>`) and `<prefix>_rgb_a.jpg`, `<prefix>_rgb_b.jpg`.
 
-    def locate(self, root: Path) -> Path:
-        """Return the folder that holds the two label files."""
-        return locate(root, _FOLDERS, "train_labels.txt", "THOR egomotion", _REMEDY)
+    Splits are train less a tenth of its scenes, these scenes, and the owner's val.
+    """
+    check_target("thor_egomotion", target, ("action",))
+    labels = {split: _labels(folder, split, "thor_egomotion", "<Action>") for split in ("train", "val")}
+    return _dataset("thor_egomotion", folder, labels, THOR_ACTIONS, ("_rgb_a", "_rgb_b"))
 
-    def read(self, folder: Path, target: str) -> Dataset:
-        """Return train less a tenth of its scenes, these scenes, and the owner's val."""
-        check_target("thor_egomotion", target, ("action",))
-        train, test = _labels(folder, "train"), _labels(folder, "val")
-        refuse_repeats("THOR egomotion", {"train": list(train), "val": list(test)}, _REMEDY)
-        files = [f"{prefix}_rgb_{frame}.jpg" for prefix in [*train, *test] for frame in "ab"]
-        pool = make_pool("thor_egomotion", folder, files, _REMEDY)
-        names = list(train)
-        held = carve_groups([_scene(name) for name in names], _CARVED, "thor_egomotion")
 
-        def split(prefixes: list[str], labels: dict[str, int]) -> Split:
-            frames = [[f"{prefix}_rgb_a", f"{prefix}_rgb_b"] for prefix in prefixes]
-            scenes = [_scene(prefix) for prefix in prefixes]
-            return make_split(pool, prefixes, frames, [labels[prefix] for prefix in prefixes], scenes)
+def read_num_steps(folder: Path, target: str) -> Dataset:
+    """Read `{train,val}_labels.txt` (`<prefix> <steps>`) and `<prefix>_rgb.jpg`.
 
-        kept = [names[row] for row in np.flatnonzero(~held)]
-        carved = [names[row] for row in np.flatnonzero(held)]
-        return Dataset(
-            pool,
-            split(kept, train),
-            split(carved, train),
-            split(list(test), test),
-            THOR_ACTIONS,
-            rule="thor_egomotion 1: train less a tenth of its scenes / these / val",
-            notes=compare_counts("thor_egomotion", {"train and val": len(train)}, {"train and val": 60000}),
+    Splits are those of egomotion; the classes run from 0 to the largest number of either list, whichever are absent.
+    """
+    check_target("thor_num_steps", target, ("steps",))
+    labels = {split: _labels(folder, split, "thor_num_steps", "<steps>") for split in ("train", "val")}
+    numbers = {
+        split: {prefix: str(_steps(label, prefix)) for prefix, label in of.items()} for split, of in labels.items()
+    }
+    most = max(int(number) for of in numbers.values() for number in of.values())
+    classes = tuple(str(number) for number in range(most + 1))
+    return _dataset("thor_num_steps", folder, numbers, classes, ("_rgb",))
+
+
+def _steps(label: str, prefix: str) -> int:
+    """Return a number of steps: a rare large one is a slip that would make as many classes."""
+    if not (label.isascii() and label.isdigit() and int(label) <= _MOST_STEPS):
+        raise DataError(
+            f"thor_num_steps: unknown label '{label}' for {prefix}",
+            f"a number of steps from 0 to {_MOST_STEPS}",
+            "check that the label file is the owner's",
         )
+    return int(label)
+
+
+def _dataset(
+    source: str, folder: Path, labels: dict[str, dict[str, str]], classes: tuple[str, ...], endings: tuple[str, ...]
+) -> Dataset:
+    """Return the data set of two lists: the pictures of a sample are its prefix with each of the endings."""
+    card = data_card(source)
+    refuse_repeats(card.title, {split: list(of) for split, of in labels.items()}, card.remedy)
+    targets = {
+        prefix: class_of(label, classes, source, prefix) for of in labels.values() for prefix, label in of.items()
+    }
+    pool = make_pool(source, folder, [f"{prefix}{ending}.jpg" for prefix in targets for ending in endings], card.remedy)
+    names = list(labels["train"])
+    held = carve_groups([_scene(name) for name in names], _CARVED, source)
+
+    def split(prefixes: Sequence[str]) -> Split:
+        frames = [[f"{prefix}{ending}" for ending in endings] for prefix in prefixes]
+        scenes = [_scene(prefix) for prefix in prefixes]
+        return make_split(pool, prefixes, frames, [targets[prefix] for prefix in prefixes], scenes)
+
+    return Dataset(
+        pool,
+        split(taken(names, ~held)),
+        split(taken(names, held)),
+        split(list(labels["val"])),
+        classes,
+        rule=f"{source} 1: train less a tenth of its scenes / these / val",
+        notes=() if is_sample(folder) else compare_counts(source, {"train and val": len(names)}, card.counts),
+    )
 
 
 def _scene(prefix: str) -> str:
@@ -74,16 +96,18 @@ def _scene(prefix: str) -> str:
     return prefix.rsplit("/", 1)[0]
 
 
-def _labels(folder: Path, split: str) -> dict[str, int]:
+def _labels(folder: Path, split: str, source: str, label: str) -> dict[str, str]:
+    """Return prefix to label of a list, as text."""
     path = folder / f"{split}_labels.txt"
-    labels: dict[str, int] = {}
-    for line in read_lines(path, "THOR egomotion", _REMEDY):
-        prefix, _, action = (part.strip() for part in line.rpartition(" "))
+    card = data_card(source)
+    labels: dict[str, str] = {}
+    for line in read_lines(path, card.title, card.remedy):
+        prefix, _, value = (part.strip() for part in line.rpartition(" "))
         if not prefix or prefix in labels:
             raise DataError(
-                f"THOR egomotion: {path} has the line {line!r}" + (" twice" if prefix in labels else ""),
-                "'<prefix> <Action>', each prefix once",
-                _REMEDY,
+                f"{card.title}: {path} has the line {line!r}" + (" twice" if prefix in labels else ""),
+                f"'<prefix> {label}', each prefix once",
+                card.remedy,
             )
-        labels[prefix] = class_of(action, THOR_ACTIONS, "thor_egomotion", prefix)
+        labels[prefix] = value
     return labels
