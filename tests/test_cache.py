@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from virb import cache as cache_module
+from virb import store as store_module
 from virb.backbones import Encoder, load_named
 from virb.cache import Cache
 from virb.errors import DataError, OutputError
@@ -46,13 +47,13 @@ def encoder() -> Encoder:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that grows by the number of images of each encoder pass."""
     seen: list[int] = []
-    original = cache_module.encode
+    original = cache_module.encode_maps
 
-    def counted(encoder: object, paths: list[Path], *rest: object) -> object:
-        seen.append(len(paths))
-        return original(encoder, paths, *rest)  # type: ignore[arg-type]
+    def counted(encoder: object, pool: Pool, rows: np.ndarray, *rest: object) -> object:
+        seen.append(len(rows))
+        return original(encoder, pool, rows, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cache_module, "encode", counted)
+    monkeypatch.setattr(cache_module, "encode_maps", counted)
     return seen
 
 
@@ -97,9 +98,11 @@ def test_a_part_is_read_from_the_whole_when_that_is_there(
         lambda folder: (folder / "pooled.f32").write_bytes(b"\1" + (folder / "pooled.f32").read_bytes()[1:]),
         lambda folder: (folder / "pooled.f32").unlink(),
         lambda folder: (folder / "pooled.f32").write_bytes(b""),
+        lambda folder: (folder / "pooled.crc").unlink(),
+        lambda folder: (folder / "pooled.crc").write_bytes((folder / "pooled.crc").read_bytes()[4:]),
         lambda folder: (folder / "entry.json").unlink(),
         lambda folder: (folder / "entry.json").write_text("{"),
-        lambda folder: (folder / "entry.json").write_text(json.dumps({"crc32": 0})),
+        lambda folder: (folder / "entry.json").write_text(json.dumps({"arrays": {"pooled.f32": 0}})),
         lambda folder: (folder / "entry.json").write_text("[]"),
     ],
 )
@@ -159,14 +162,14 @@ def test_an_interrupted_pass_leaves_nothing_behind(
     tmp_path: Path, pool: Pool, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
-    original = cache_module.encode
+    original = cache_module.encode_maps
 
     def stopped(*arguments: object) -> object:
         yield next(iter(original(*arguments)))  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache_module, "encode", stopped)
+        patch.setattr(cache_module, "encode_maps", stopped)
         with pytest.raises(KeyboardInterrupt):
             store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
     assert list(store.store.folder.iterdir()) == []
@@ -204,3 +207,41 @@ def test_clearing_removes_everything_and_tells_how_much(tmp_path: Path, pool: Po
     assert store.store.clear() >= 10 * 768 * 4
     assert store.store.entries() == []
     assert store.store.clear() == 0
+
+
+def test_maps_are_stored_beside_pooled_features_and_only_those_that_are_wanted(
+    tmp_path: Path, pool: Pool, encoder: Encoder, passes: list[int]
+) -> None:
+    store = Cache(tmp_path / "cache", LIMIT)
+    both = store.features(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(1, 3))
+    again = store.features(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(1, 3))
+    plain = store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
+    assert passes == [10, 10]
+    assert plain.maps is None
+    assert torch.equal(plain.pooled, both.pooled)
+    every = encoder.levels(VIEW.size)
+    assert both.levels == (every[1], every[3])
+    assert both.maps is not None
+    assert again.maps is not None
+    found = both.maps.take(np.array([3, 1]))
+    assert found.shape == (2, every[1].size + every[3].size)
+    assert torch.equal(found, again.maps.take(np.array([3, 1])))
+
+
+def test_a_damaged_row_of_large_maps_is_noticed_when_it_is_read(
+    tmp_path: Path, pool: Pool, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_WHOLE", 0)
+    store = Cache(tmp_path / "cache", LIMIT)
+    maps = store.features(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(0, 1, 2, 3)).maps
+    assert maps is not None
+    file = entry(store) / "maps.f16"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 10 * 7] ^= 1  # in the eighth of ten rows
+    file.write_bytes(content)
+    again = store.features(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(0, 1, 2, 3)).maps
+    assert again is not None
+    again.take(np.arange(7))
+    with pytest.raises(OutputError, match="damaged"):
+        again.take(np.array([7]))
+    assert store.store.entries() == []

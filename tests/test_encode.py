@@ -13,11 +13,23 @@ from torch import nn
 
 from virb import encode as encode_module
 from virb.backbones import Encoder, from_module, hash_weights, load_named
-from virb.encode import choose_numerics, decoded, encode, fold_batch_norms, prepare, read_image, squash
+from virb.encode import (
+    choose_numerics,
+    decoded,
+    encode,
+    encode_maps,
+    fold_batch_norms,
+    normalise,
+    pack_maps,
+    prepare,
+    read_image,
+    squash,
+    unpack_maps,
+)
 from virb.errors import DataError, NumericsError
 from virb.spec import EncoderCard
 from virb.suite import encoder_card
-from virb.types import Numerics, View
+from virb.types import Numerics, Pool, View
 
 CPU = torch.device("cpu")
 VIEW = View("squash", 64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -29,6 +41,14 @@ def picture(path: Path, size: tuple[int, int] = (90, 70), seed: int = 0, mode: s
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).convert(mode).save(path, **options)
     return path
+
+
+def pool_of(paths: list[Path]) -> Pool:
+    return Pool("test", tuple(map(str, range(len(paths)))), tuple(paths))
+
+
+def every(paths: list[Path]) -> tuple[Pool, np.ndarray]:
+    return pool_of(paths), np.arange(len(paths))
 
 
 @pytest.fixture
@@ -57,7 +77,7 @@ def test_decoding_and_squashing_agree_with_pillow(images: list[Path]) -> None:
     for path in images:
         with Image.open(path) as image:
             wanted = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR)).astype(int)
-        found = squash(read_image(path), 64).permute(1, 2, 0).numpy().astype(int)
+        found = squash(read_image(pool_of([path]), 0), 64).permute(1, 2, 0).numpy().astype(int)
         assert np.abs(found - wanted).max() <= 2
         assert np.abs(found - wanted).mean() < 0.3
 
@@ -81,7 +101,7 @@ def test_odd_pictures_are_read_as_pillow_reads_them(
     path = picture(tmp_path / name, mode=mode, **options)
     with Image.open(path) as image:
         wanted = np.asarray(image.convert("RGB")).astype(int)
-    found = read_image(path).permute(1, 2, 0).numpy().astype(int)
+    found = read_image(pool_of([path]), 0).permute(1, 2, 0).numpy().astype(int)
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() <= 4
 
@@ -93,7 +113,7 @@ def test_a_truncated_picture_is_an_error_that_names_the_file(tmp_path: Path, nam
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(DataError, match=name):
-        read_image(path)
+        read_image(pool_of([path]), 0)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\xff\xd8\xff\xe0" + b"\0" * 40])
@@ -101,7 +121,7 @@ def test_what_is_no_picture_is_an_error_that_names_the_file(tmp_path: Path, cont
     path = tmp_path / "odd.jpg"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"odd\.jpg"):
-        read_image(path)
+        read_image(pool_of([path]), 0)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -111,16 +131,16 @@ def test_a_broken_picture_in_a_batch_is_the_same_error_from_any_process(
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(images[0].read_bytes()[:200])
     with pytest.raises(DataError, match=r"broken\.jpg") as caught:
-        list(decoded([*images[:5], broken, *images[5:]], 64, 4, workers))
+        list(decoded(*every([*images[:5], broken, *images[5:]]), 64, 4, workers))
     assert "Traceback" not in str(caught.value)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_every_image_is_decoded_once_in_order(images: list[Path], workers: int) -> None:
-    batches = list(decoded(images, 64, 4, workers))
+    batches = list(decoded(*every(images), 64, 4, workers))
     assert [len(batch) for batch in batches] == [4, 4, 2]
     for path, found in zip(images, torch.cat(batches), strict=True):
-        assert torch.equal(found, squash(read_image(path), 64))
+        assert torch.equal(found, squash(read_image(pool_of([path]), 0), 64))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +182,7 @@ def test_folding_is_dropped_where_it_would_change_the_answer() -> None:
 def test_features_are_those_of_the_plain_model_on_pillow_pixels(images: list[Path]) -> None:
     model = lively("resnet18")
     card = EncoderCard(name="resnet18", title="", weights="module")
-    found = torch.cat(list(encode(from_module(card, model), images, VIEW, NUMERICS, CPU, workers=0)))
+    found = torch.cat(list(encode(from_module(card, model), *every(images), VIEW, NUMERICS, CPU, workers=0)))
     mean, std = (torch.tensor(values)[:, None, None] for values in (VIEW.mean, VIEW.std))
     for path, row in zip(images, found, strict=True):
         with Image.open(path) as image:
@@ -176,15 +196,15 @@ def test_features_are_those_of_the_plain_model_on_pillow_pixels(images: list[Pat
 @pytest.mark.parametrize("arch", ["resnet18", "vit_tiny_patch16_224"])
 def test_features_of_an_image_are_the_same_bits_whatever_its_neighbours(images: list[Path], arch: str) -> None:
     model = encoder(arch) if arch == "resnet18" else load_named(encoder_card(f"random:{arch}"))
-    whole = torch.cat(list(encode(model, images, VIEW, NUMERICS, CPU, workers=0)))
-    part = torch.cat(list(encode(model, images[3:9:2], VIEW, NUMERICS, CPU, workers=0)))
+    whole = torch.cat(list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0)))
+    part = torch.cat(list(encode(model, pool_of(images), np.arange(3, 9, 2), VIEW, NUMERICS, CPU, workers=0)))
     assert torch.equal(part, whole[3:9:2])
 
 
 def test_an_encoder_is_the_same_after_encoding(images: list[Path]) -> None:
     model = encoder()
     before = hash_weights(model)
-    list(encode(model, images, VIEW, NUMERICS, CPU, workers=0))
+    list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0))
     assert hash_weights(model) == before, "BatchNorm statistics are part of the hash"
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
@@ -193,7 +213,7 @@ def test_an_encoder_is_the_same_after_encoding(images: list[Path]) -> None:
 
 def test_out_of_memory_halves_the_batch_and_goes_on(images: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     model = encoder()
-    wanted = torch.cat(list(encode(model, images, VIEW, NUMERICS, CPU, workers=0)))
+    wanted = torch.cat(list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0)))
     sizes: list[int] = []
 
     class Small(nn.Module):
@@ -201,14 +221,14 @@ def test_out_of_memory_halves_the_batch_and_goes_on(images: list[Path], monkeypa
             super().__init__()
             self.body = body
 
-        def forward(self, inputs: torch.Tensor) -> object:
+        def forward(self, inputs: torch.Tensor, maps: bool) -> object:
             sizes.append(len(inputs))
             if len(inputs) > 2:
                 raise torch.OutOfMemoryError("CUDA out of memory")
-            return self.body(inputs)
+            return self.body(inputs, maps)
 
     monkeypatch.setattr(encode_module, "prepare", lambda *arguments: Small(prepare(*arguments)))
-    found = torch.cat(list(encode(model, images, VIEW, NUMERICS, CPU, workers=0)))
+    found = torch.cat(list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0)))
     assert max(sizes) == 4
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
@@ -225,7 +245,7 @@ def test_a_chunk_that_overflows_half_precision_is_done_again_in_full(images: lis
 
     loud = from_module(EncoderCard(name="loud", title="", weights="module"), Loud())
     half = Numerics("cpu", "float16", folded=True, chunk=4)
-    found = torch.cat(list(encode(loud, images, VIEW, half, CPU, workers=0)))
+    found = torch.cat(list(encode(loud, *every(images), VIEW, half, CPU, workers=0)))
     assert torch.isfinite(found).all()
     assert found.max() > 65504
 
@@ -237,7 +257,7 @@ def test_an_encoder_that_returns_nan_is_named(images: list[Path]) -> None:
 
     broken = from_module(EncoderCard(name="broken", title="", weights="module"), Broken())
     with pytest.raises(NumericsError, match="encoder broken returned NaN or infinity for 4 of 4"):
-        list(encode(broken, images, VIEW, NUMERICS, CPU, workers=0))
+        list(encode(broken, *every(images), VIEW, NUMERICS, CPU, workers=0))
 
 
 def test_half_precision_is_chosen_on_a_gpu_only() -> None:
@@ -252,10 +272,30 @@ def test_the_baselines_answer_what_is_known(tmp_path: Path) -> None:
     path = tmp_path / "red.png"
     Image.new("RGB", (50, 40), (255, 0, 0)).save(path)
     view = View("squash", 64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    pixels = torch.cat(list(encode(load_named(encoder_card("baseline:pixels")), [path], view, NUMERICS, CPU, 0)))
+    pixels = torch.cat(
+        list(encode(load_named(encoder_card("baseline:pixels")), *every([path]), view, NUMERICS, CPU, 0))
+    )
     assert pixels.shape == (1, 768)
     torch.testing.assert_close(pixels.view(3, 256).mean(1), torch.tensor([1.0, 0.0, 0.0]))
-    color = torch.cat(list(encode(load_named(encoder_card("baseline:color")), [path], view, NUMERICS, CPU, 0)))
+    color = torch.cat(list(encode(load_named(encoder_card("baseline:color")), *every([path]), view, NUMERICS, CPU, 0)))
     assert color.shape == (1, 64)
     assert color[0].argmax() == 3 * 16
     assert color.sum() == 1
+
+
+def test_maps_come_back_as_the_encoder_made_them_to_half_precision(images: list[Path]) -> None:
+    model = encoder()
+    levels = model.levels(64)
+    assert [(level.channels, level.height) for level in levels] == [(64, 32), (64, 16), (128, 8), (256, 4), (512, 2)]
+    batches = list(encode_maps(model, *every(images), VIEW, NUMERICS, CPU, 0, (0, 1, 2, 3, 4)))
+    pooled = torch.cat([batch for batch, _ in batches])
+    assert torch.equal(pooled, torch.cat(list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0))))
+    found = unpack_maps(torch.cat([packed for _, packed in batches]), levels)
+    inputs = normalise(torch.stack([squash(read_image(pool_of(images), row), 64) for row in range(10)]), VIEW)
+    for level, wanted in zip(found, model(inputs, maps=True)[1], strict=True):
+        torch.testing.assert_close(level, wanted, rtol=2e-3, atol=2e-3)
+
+
+def test_a_map_beyond_half_precision_is_cut_and_stays_finite() -> None:
+    packed = pack_maps([torch.tensor([[[[1e6, -1e6, 2.0]]]])], 1)
+    assert packed.tolist() == [[65504.0, -65504.0, 2.0]]

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from virb import fit as fit_module
 from virb.digest import seed_of
 from virb.errors import NumericsError
-from virb.fit import Curves, Fitted, Matrix, Setting, _choose, _error, fit, grid, moments, predict
+from virb.fit import Curves, Fitted, Matrix, Setting, fit, grid, moments, predict
+from virb.fit import image as fit_module
+from virb.fit.choice import choose, standard_error
 from virb.heads import STACKS
 from virb.metrics import METRICS
 from virb.spec import Training
@@ -97,7 +98,7 @@ def test_every_setting_of_the_stack_trains_as_it_would_alone(
     settings = grid(plan)
     assert len(settings) == 8
     for place, setting in enumerate(settings):
-        monkeypatch.setattr(fit_module, "_choose", lambda curves, metric, error, place=place: (place, np.zeros(8)))
+        monkeypatch.setattr(fit_module, "choose", lambda curves, metric, error, place=place: (place, np.zeros(8)))
         fitted = run(features, split, split, plan, head)
         assert fitted.setting == setting
         expected = plain_loop(features, split, plan, setting, head, "t/0")
@@ -176,7 +177,7 @@ def test_equal_validation_scores_are_settled_by_the_loss() -> None:
 
 def choice(scores: list[float], losses: list[float], error: float, name: str = "top1") -> int:
     curves = Curves([1], [[0.1] * len(scores)], [losses], [scores])
-    return _choose(curves, METRICS[name], lambda place: error)[0]
+    return choose(curves, METRICS[name], lambda place: error)[0]
 
 
 def test_settings_within_a_standard_error_of_the_best_are_settled_by_the_loss() -> None:
@@ -195,10 +196,10 @@ def test_the_standard_error_of_a_share_is_that_of_the_textbook_and_grows_with_gr
     rows = np.stack([hits, np.ones(400)], axis=1)
     split = Split(tuple(map(str, range(400))), np.arange(400)[:, None], np.zeros(400, np.int64), np.arange(400))
     expected = math.sqrt(hits.mean() * (1 - hits.mean()) / 400)
-    assert _error([rows], split, METRICS["top1"]) == pytest.approx(expected, rel=0.15)
+    assert standard_error([rows], split, METRICS["top1"]) == pytest.approx(expected, rel=0.15)
     clustered = np.repeat(rows[::20], 20, axis=0)
     together = Split(split.ids, split.index, split.targets, np.repeat(np.arange(20), 20))
-    assert _error([clustered], together, METRICS["top1"]) > 3 * expected
+    assert standard_error([clustered], together, METRICS["top1"]) > 3 * expected
 
 
 def test_the_l2_penalty_leads_to_the_optimum_of_logistic_regression() -> None:

@@ -30,7 +30,9 @@ def train_encoder(tasks: Sequence[Prepared], steps: int = STEPS) -> dict[str, to
         heads = nn.ModuleDict({item.task.name: _head(item) for item in tasks})
     model = model.to(memory_format=torch.channels_last)
     images = {
-        item.task.name: torch.stack([squash(read_image(path), SIZE) for path in item.dataset.pool.paths])
+        item.task.name: torch.stack(
+            [squash(read_image(item.dataset.pool, row), SIZE) for row in range(len(item.dataset.pool))]
+        )
         for item in tasks
     }
     optimiser = torch.optim.AdamW([*model.parameters(), *heads.parameters()], weight_decay=0.05, fused=True)

@@ -22,7 +22,7 @@ from torch.nn import functional
 from virb.digest import digest
 from virb.errors import CheckpointError, UsageError, VirbError, did_you_mean
 from virb.spec import EncoderCard, Triple
-from virb.types import FeatureShape
+from virb.types import FeatureShape, Level
 
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
@@ -76,6 +76,13 @@ class Encoder(nn.Module):
         if self.fixed_size:
             return self.fixed_size
         return max(1, round(wanted / self.patch)) * self.patch
+
+    @torch.inference_mode()
+    def levels(self, size: int) -> tuple[Level, ...]:
+        """Return the maps' shapes, fine to coarse, for pictures of this size; none where it has no maps."""
+        device = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
+        maps = self(torch.zeros(1, 3, size, size, device=device), maps=True)[1]
+        return tuple(Level(*level.shape[1:]) for level in maps)
 
     @torch.inference_mode()
     def _measure(self) -> tuple[FeatureShape, str]:

@@ -14,12 +14,13 @@ import torch
 
 from virb.backbones import Encoder
 from virb.digest import digest, digest_array
-from virb.encode import encode
+from virb.encode import encode_maps
 from virb.errors import OutputError
 from virb.store import Store
 from virb.types import Features, Numerics, Pool, View
 
-FORMAT = 1
+FORMAT = 2
+_POOLED, _MAPS = "pooled.f32", "maps.f16"
 Advance = Callable[[int], None]
 
 
@@ -37,27 +38,30 @@ class Cache:
         view: View,
         numerics: Numerics,
         *,
+        kept: tuple[int, ...] = (),
         device: torch.device | None = None,
         workers: int = 0,
         advance: Advance = lambda count: None,
     ) -> Features:
-        """Return the features of these pool rows: read if an entry holds them, else encoded and kept."""
-        for wanted in (np.arange(len(pool)), rows):
-            found = self.store.read(self.key(encoder, pool, wanted, view, numerics), len(wanted), encoder.shape.width)
-            if found is not None:
-                advance(len(rows))
-                return Features(wanted, torch.from_numpy(found))
-        key = self.key(encoder, pool, rows, view, numerics)
-        facts = {"encoder": encoder.card.name, "source": pool.source, "images": len(rows), "size": view.size}
-        paths = [pool.paths[row] for row in rows]
+        """Return the features of these pool rows: read if an entry holds them, else encoded and stored.
 
-        def chunks() -> Iterator[np.ndarray]:
-            for chunk in encode(encoder, paths, view, numerics, device or torch.device(numerics.device), workers):
-                yield chunk.numpy()
-                advance(len(chunk))
+        `kept` are the places of the maps that are wanted beside pooled features.
+        """
+        found = self._read(encoder, pool, rows, view, numerics, kept)
+        if found is not None:
+            advance(len(rows))
+            return found
+        key = self.key(encoder, pool, rows, view, numerics, kept)
+        facts = {"encoder": encoder.card.name, "source": pool.source, "images": len(rows), "size": view.size}
+        where = device or torch.device(numerics.device)
+
+        def chunks() -> Iterator[dict[str, np.ndarray]]:
+            for pooled, packed in encode_maps(encoder, pool, rows, view, numerics, where, workers, kept):
+                yield {_POOLED: pooled.numpy()} | ({_MAPS: packed.numpy()} if kept else {})
+                advance(len(pooled))
 
         self.store.write(key, chunks(), facts)
-        made = self.store.read(key, len(rows), encoder.shape.width)
+        made = self._read(encoder, pool, rows, view, numerics, kept)
         if made is None:
             raise OutputError(
                 f"the features that were just written to {self.store.folder / key} are gone",
@@ -65,16 +69,52 @@ class Cache:
                 "run the same command again",
             )
         self.store.evict(keep=key)
-        return Features(rows, torch.from_numpy(made))
+        return made
 
-    def holds(self, encoder: Encoder, pool: Pool, rows: np.ndarray, view: View, numerics: Numerics) -> bool:
+    def _read(
+        self, encoder: Encoder, pool: Pool, rows: np.ndarray, view: View, numerics: Numerics, kept: tuple[int, ...]
+    ) -> Features | None:
+        """Return the features if an entry holds them: of the whole pool or of these rows."""
+        for wanted in (np.arange(len(pool)), rows):
+            key = self.key(encoder, pool, wanted, view, numerics, kept)
+            pooled = self.store.read(key, _POOLED, len(wanted), encoder.shape.width)
+            if pooled is None:
+                continue
+            tensor = torch.from_numpy(pooled.array)
+            if not kept:
+                return Features(wanted, tensor)
+            every = encoder.levels(view.size)
+            levels = tuple(every[place] for place in kept)
+            width = sum(level.size for level in levels)
+            packed = self.store.read(key, _MAPS, len(wanted), width, "<f2", whole=False)
+            if packed is not None:
+                return Features(wanted, tensor, packed, levels)
+        return None
+
+    def holds(
+        self,
+        encoder: Encoder,
+        pool: Pool,
+        rows: np.ndarray,
+        view: View,
+        numerics: Numerics,
+        kept: tuple[int, ...] = (),
+    ) -> bool:
         """Tell whether these features need no encoding."""
         return any(
-            self.key(encoder, pool, wanted, view, numerics) in self.store for wanted in (np.arange(len(pool)), rows)
+            self.key(encoder, pool, wanted, view, numerics, kept) in self.store
+            for wanted in (np.arange(len(pool)), rows)
         )
 
     @staticmethod
-    def key(encoder: Encoder, pool: Pool, rows: np.ndarray, view: View, numerics: Numerics) -> str:
+    def key(
+        encoder: Encoder,
+        pool: Pool,
+        rows: np.ndarray,
+        view: View,
+        numerics: Numerics,
+        kept: tuple[int, ...] = (),
+    ) -> str:
         """Return the digest of everything that shapes the stored numbers."""
         return digest(
             {
@@ -84,6 +124,6 @@ class Cache:
                 "rows": digest_array(rows.astype(np.int64)),
                 "view": asdict(view),
                 "numerics": asdict(numerics),
-                "outputs": ["pooled"],
+                "outputs": ["pooled", *(f"map {place}" for place in kept)],
             }
         )

@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,15 +21,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from virb.backbones import Encoder, ModuleBody
+from virb.backbones import Encoder, ModuleBody, Output
 from virb.errors import DataError, NumericsError
-from virb.types import Numerics, View
+from virb.types import Level, Numerics, Pool, View
 
 log = logging.getLogger(__name__)
 
 _CPU_PIXELS = 8 * 224 * 224
 """Per chunk on a CPU: larger batches spend a quarter of their time in page faults (measured)."""
 _GPU_CHUNK = 256
+_CHECKED = 64
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 _FOLD_TOLERANCE = 1e-4
 
@@ -44,22 +44,66 @@ def choose_numerics(device: torch.device, size: int, precision: str = "auto") ->
 
 
 def encode(
-    encoder: Encoder, paths: Sequence[Path], view: View, numerics: Numerics, device: torch.device, workers: int
+    encoder: Encoder,
+    pool: Pool,
+    rows: np.ndarray,
+    view: View,
+    numerics: Numerics,
+    device: torch.device,
+    workers: int,
 ) -> Iterator[torch.Tensor]:
-    """Yield pooled features [n, D] on the CPU, chunk by chunk, in the order of `paths`.
+    """Yield pooled features [n, D] on the CPU, chunk by chunk, in the order of `rows`."""
+    for pooled, _ in encode_maps(encoder, pool, rows, view, numerics, device, workers, kept=()):
+        yield pooled
+
+
+def encode_maps(
+    encoder: Encoder,
+    pool: Pool,
+    rows: np.ndarray,
+    view: View,
+    numerics: Numerics,
+    device: torch.device,
+    workers: int,
+    kept: tuple[int, ...],
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield pooled features [n, D] and the kept maps of an image in one row [n, M], in half precision, on the CPU.
+
+    `kept` are the places of levels, fine to coarse, that somebody will read.
 
     The last chunk is filled up to full size and cut again: an image's features then depend on no neighbour, and a
     part of a pool gives the bits that the whole gives.
     """
     with _full_precision():
         body = prepare(encoder, view, device)
-    for images in decoded(paths, view.size, numerics.chunk, workers):
+    for images in decoded(pool, rows, view.size, numerics.chunk, workers):
         count = len(images)
         filled = torch.cat([images, images[-1:].expand(numerics.chunk - count, -1, -1, -1)])
         with _full_precision():
-            pooled = _forward(body, filled, view, numerics, device)[:count]
-        _check_finite(pooled, encoder)
-        yield pooled.cpu()
+            pooled, levels = _forward(body, filled, view, numerics, device, bool(kept))
+        _check_finite(pooled[:count], encoder)
+        yield pooled[:count].cpu(), pack_maps([levels[place] for place in kept], len(filled))[:count].cpu()
+
+
+def pack_maps(levels: list[torch.Tensor], count: int) -> torch.Tensor:
+    """Return maps, each [n, C, h, w], as one row of half-precision numbers per image, [n, M].
+
+    Half precision is as fine as features need (the original stored it too) and halves what is read per batch; a
+    value beyond its range is cut, not made infinite.
+    """
+    if not levels:
+        return torch.empty(count, 0, dtype=torch.float16)
+    limit = torch.finfo(torch.float16).max
+    return torch.cat([level.flatten(1).clamp(-limit, limit).half() for level in levels], dim=1)
+
+
+def unpack_maps(packed: torch.Tensor, levels: Sequence[Level]) -> list[torch.Tensor]:
+    """Return the maps [n, C, h, w] in full precision, fine to coarse, from rows [n, M]."""
+    parts = torch.split(packed, [level.size for level in levels], dim=1)
+    return [
+        part.float().view(len(packed), level.channels, level.height, level.width)
+        for part, level in zip(parts, levels, strict=True)
+    ]
 
 
 @contextmanager
@@ -73,13 +117,13 @@ def _full_precision() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-def decoded(paths: Sequence[Path], size: int, chunk: int, workers: int) -> Iterator[torch.Tensor]:
+def decoded(pool: Pool, rows: np.ndarray, size: int, chunk: int, workers: int) -> Iterator[torch.Tensor]:
     """Yield uint8 batches [n, 3, size, size] in order; the last one is smaller and never dropped."""
     loader = DataLoader(
-        _Images(paths, size),
+        _Images(pool, rows, size),
         batch_size=chunk,
         shuffle=False,
-        num_workers=min(workers, -(-len(paths) // chunk)),
+        num_workers=min(workers, -(-len(rows) // chunk)),
         drop_last=False,
         pin_memory=False,
         collate_fn=_collate,
@@ -91,17 +135,47 @@ def decoded(paths: Sequence[Path], size: int, chunk: int, workers: int) -> Itera
 
 
 class _Images(TorchDataset[torch.Tensor | DataError]):
-    def __init__(self, paths: Sequence[Path], size: int) -> None:
-        self.paths, self.size = paths, size
+    def __init__(self, pool: Pool, rows: np.ndarray, size: int) -> None:
+        self.pool, self.rows, self.size = pool, rows, size
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.rows)
 
     def __getitem__(self, row: int) -> torch.Tensor | DataError:
         try:
-            return squash(read_image(self.paths[row]), self.size)
+            return squash(read_image(self.pool, int(self.rows[row])), self.size)
         except DataError as error:
             return error  # raised in the parent: a worker's own exception would come wrapped in its traceback
+
+
+def unreadable(pool: Pool, rows: np.ndarray, workers: int) -> dict[int, DataError]:
+    """Return the rows whose pictures cannot be read, and why; every one is opened and decoded."""
+    loader = DataLoader(
+        _Readable(pool, rows),
+        batch_size=_CHECKED,
+        num_workers=min(workers, -(-len(rows) // _CHECKED)),
+        collate_fn=dict,
+    )
+    found: dict[int, DataError] = {}
+    for some in loader:
+        found.update({row: error for row, error in some.items() if error is not None})
+    return found
+
+
+class _Readable(TorchDataset[tuple[int, DataError | None]]):
+    def __init__(self, pool: Pool, rows: np.ndarray) -> None:
+        self.pool, self.rows = pool, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int) -> tuple[int, DataError | None]:
+        row = int(self.rows[place])
+        try:
+            read_image(self.pool, row)
+        except DataError as error:
+            return row, error
+        return row, None
 
 
 def _collate(items: list[torch.Tensor | DataError]) -> torch.Tensor | DataError:
@@ -109,10 +183,11 @@ def _collate(items: list[torch.Tensor | DataError]) -> torch.Tensor | DataError:
     return errors[0] if errors else torch.stack([item for item in items if isinstance(item, torch.Tensor)])
 
 
-def read_image(path: Path) -> torch.Tensor:
+def read_image(pool: Pool, row: int) -> torch.Tensor:
     """Return uint8 RGB [3, H, W]; the file's content decides the format, and a truncated file is an error."""
+    path = pool.paths[row]
     try:
-        with Image.open(path) as image:
+        with Image.open(path) if pool.reader is None else pool.reader(path, pool.rows[row]) as image:
             return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
@@ -120,6 +195,19 @@ def read_image(path: Path) -> torch.Tensor:
             "a whole JPEG, PNG or other picture",
             "fetch this file again; it may have been cut short",
         ) from error
+
+
+def image_size(pool: Pool, row: int) -> tuple[int, int]:
+    """Return height and width of a picture, from its header where it is a file of its own."""
+    if pool.reader is not None:
+        height, width = read_image(pool, row).shape[1:]
+        return int(height), int(width)
+    try:
+        with Image.open(pool.paths[row]) as image:
+            return image.height, image.width
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        height, width = read_image(pool, row).shape[1:]  # says what is wrong with it
+        return int(height), int(width)
 
 
 def squash(image: torch.Tensor, size: int) -> torch.Tensor:
@@ -140,11 +228,11 @@ def prepare(encoder: Encoder, view: View, device: torch.device) -> nn.Module:
 
 @torch.inference_mode()
 def _forward(
-    body: nn.Module, images: torch.Tensor, view: View, numerics: Numerics, device: torch.device
-) -> torch.Tensor:
-    """Return pooled features in float32; where memory does not suffice, half of the images at a time."""
+    body: nn.Module, images: torch.Tensor, view: View, numerics: Numerics, device: torch.device, maps: bool
+) -> Output:
+    """Return pooled features and maps in float32; where memory does not suffice, half of the images at a time."""
     try:
-        return _forward_once(body, images, view, numerics, device)
+        return _forward_once(body, images, view, numerics, device, maps)
     except torch.OutOfMemoryError:
         if len(images) == 1:
             raise
@@ -152,23 +240,30 @@ def _forward(
     torch.cuda.empty_cache()
     log.warning("out of memory with %d images at a time: going on with half", len(images))
     halves = torch.split(images, -(-len(images) // 2))
-    return torch.cat([_forward(body, half, view, numerics, device) for half in halves])
+    parts = [_forward(body, half, view, numerics, device, maps) for half in halves]
+    levels = [torch.cat(level) for level in zip(*(part[1] for part in parts), strict=True)]
+    return torch.cat([part[0] for part in parts]), levels
 
 
 def _forward_once(
-    body: nn.Module, images: torch.Tensor, view: View, numerics: Numerics, device: torch.device
-) -> torch.Tensor:
-    """Return pooled features in float32; images that overflow half precision are done again in full."""
+    body: nn.Module, images: torch.Tensor, view: View, numerics: Numerics, device: torch.device, maps: bool
+) -> Output:
+    """Return pooled features and maps in float32; images that overflow half precision are done again in full."""
     inputs = normalise(images.to(device), view)
     if not isinstance(getattr(body, "body", None), ModuleBody):
         inputs = inputs.contiguous(memory_format=torch.channels_last)
     half = numerics.precision != "float32"
     with torch.autocast(device.type, getattr(torch, numerics.precision), enabled=half):
-        pooled: torch.Tensor = body(inputs)[0].float()
-    lost = ~torch.isfinite(pooled).all(1)
+        outputs = [tensor.float() for tensor in _flat(body(inputs, maps))]
+    lost = torch.stack([~torch.isfinite(output).flatten(1).all(1) for output in outputs]).any(0)
     if half and lost.any():
-        pooled[lost] = body(inputs)[0].float()[lost]
-    return pooled
+        for output, whole in zip(outputs, _flat(body(inputs, maps)), strict=True):
+            output[lost] = whole.float()[lost]
+    return outputs[0], outputs[1:]
+
+
+def _flat(output: Output) -> list[torch.Tensor]:
+    return [output[0], *output[1]]
 
 
 def normalise(images: torch.Tensor, view: View) -> torch.Tensor:

@@ -73,6 +73,8 @@ class DataFacts(Frozen):
     classes: int
     limit: int | None
     notes: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    """Pictures that could not be read and that `--skip-bad` let go."""
 
 
 class ProtocolFacts(Frozen):
@@ -138,6 +140,8 @@ class Record(Frozen):
     score: Score
     also: dict[str, Score]
     floor: Score
+    resolution: float | None = None
+    """Pixel tasks: the score of targets as coarse as the encoder's finest map; for information only."""
     seeds: list[float]
     breakdown: dict[str, float | None]
     replicates: list[float]

@@ -1,7 +1,8 @@
 """Store: packed arrays on disk under the digest of what they are, whole or not at all.
 
-An entry is a folder with one array and a marker. The marker is written last and carries the array's checksum, so
-a half-written or damaged entry is noticed by the next reader.
+An entry is a folder of arrays and a marker. The marker is written last and carries size and checksums, so a
+half-written or damaged entry is noticed by the next reader. Arrays too large to be summed at each start carry a
+checksum per row, and each row is checked when it is first read.
 """
 
 from __future__ import annotations
@@ -10,16 +11,23 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from virb.errors import OutputError
 from virb.paths import explain_write_errors, replace_folder, sweep, temporary_beside, write_whole
 
-_ARRAY, _MARKER = "pooled.f32", "entry.json"
+if TYPE_CHECKING:
+    import torch
+
+_MARKER = "entry.json"
+_WHOLE = 256 << 20
+"""Arrays of at most this many bytes are always checked when they are opened."""
 
 
 @dataclass(frozen=True)
@@ -63,24 +71,38 @@ class Store:
             if total > self.limit and entry.key != keep:
                 shutil.rmtree(entry.folder, ignore_errors=True)
 
-    def read(self, key: str, rows: int, width: int) -> np.ndarray | None:
-        """Return an entry's array [rows, width], or nothing when it is absent, cut short or damaged."""
+    def read(
+        self, key: str, name: str, rows: int, width: int, kind: str = "<f4", whole: bool = True
+    ) -> StoredRows | None:
+        """Return an entry's array [rows, width], or nothing when it is absent, cut short or damaged.
+
+        With `whole` every row is checked now; without it a large array's rows are checked when they are taken.
+        """
         folder = self.folder / key
         entry = _entry(folder)
         if entry is None:
             return None
+        place = folder / name
         try:
-            array = np.memmap(folder / _ARRAY, dtype="<f4", mode="c", shape=(rows, width))
+            array: np.ndarray = np.memmap(place, dtype=kind, mode="c", shape=(rows, width))
+            if place.stat().st_size != array.nbytes:
+                return None
+            sums = np.fromfile(place.with_suffix(".crc"), "<u4")
         except (OSError, ValueError):
             return None
-        if entry.bytes != array.nbytes or zlib.crc32(np.asarray(array).data) != entry.facts.get("crc32"):
+        checked = StoredRows(array, sums, place)
+        recorded = entry.facts.get("arrays")
+        known = recorded.get(name) if isinstance(recorded, dict) else None
+        if len(sums) != rows or known != zlib.crc32(sums.data):
+            return None
+        if (whole or array.nbytes <= _WHOLE) and not checked.sound(np.arange(rows)):
             return None
         with suppress(OSError):  # somebody else's cache may be read-only: only the order of eviction suffers
             os.utime(folder / _MARKER)
-        return array
+        return checked
 
-    def write(self, key: str, chunks: Iterable[np.ndarray], facts: dict[str, object]) -> None:
-        """Write array, then marker, in a folder of our own, and move it into place whole."""
+    def write(self, key: str, chunks: Iterable[Mapping[str, np.ndarray]], facts: dict[str, object]) -> None:
+        """Write arrays, then marker, in a folder of our own, and move it into place whole."""
         place = self.folder / key
         temporary = temporary_beside(place)
         with explain_write_errors(self.folder):
@@ -88,34 +110,76 @@ class Store:
             sweep(self.folder)
             temporary.mkdir()
         try:
-            checksum = _write_array(temporary / _ARRAY, chunks)
-            write_whole(temporary / _MARKER, json.dumps({**facts, "crc32": checksum}))
+            checksums = _write_arrays(temporary, chunks)
+            write_whole(temporary / _MARKER, json.dumps({**facts, "arrays": checksums}))
             replace_folder(temporary, place)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_array(path: Path, chunks: Iterable[np.ndarray]) -> int:
+class StoredRows:
+    """An array on disk whose rows are checked when they are first read."""
+
+    def __init__(self, array: np.ndarray, sums: np.ndarray, place: Path) -> None:
+        self.array, self.sums, self.place = array, sums, place
+        self.seen = np.zeros(len(array), bool)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def take(self, rows: np.ndarray) -> torch.Tensor:
+        """Return a copy of these rows; a damaged one is an error, and its entry is gone for the next run."""
+        import torch
+
+        if not self.sound(rows):
+            shutil.rmtree(self.place.parent, ignore_errors=True)
+            raise OutputError(
+                f"the cached array {self.place} is damaged",
+                "the bytes that were written",
+                "run the same command again: the entry was removed and will be made anew",
+            )
+        return torch.from_numpy(np.asarray(self.array[rows]))
+
+    def sound(self, rows: np.ndarray) -> bool:
+        """Tell whether these rows are what was written."""
+        for row in np.asarray(rows).ravel():
+            if not self.seen[row]:
+                if zlib.crc32(self.array[row].data) != self.sums[row]:
+                    return False
+                self.seen[row] = True
+        return True
+
+
+def _write_arrays(folder: Path, chunks: Iterable[Mapping[str, np.ndarray]]) -> dict[str, int]:
     """Write chunk after chunk; only our own writes are explained, not what goes wrong in making a chunk."""
-    checksum = 0
-    with explain_write_errors(path):
-        stream = open(path, "wb")  # noqa: SIM115
-    with stream:
+    sums: dict[str, list[int]] = {}
+    with ExitStack() as streams:
+        files: dict[str, BinaryIO] = {}
         for chunk in chunks:
-            data = chunk.astype("<f4", copy=False).tobytes()
-            checksum = zlib.crc32(data, checksum)
-            with explain_write_errors(path):
-                stream.write(data)
-        with explain_write_errors(path):
-            stream.flush()
-            os.fsync(stream.fileno())
-    return checksum
+            for name, part in chunk.items():
+                with explain_write_errors(folder / name):
+                    if name not in files:
+                        files[name] = streams.enter_context(open(folder / name, "wb"))
+                    lines = np.ascontiguousarray(part).reshape(len(part), -1)
+                    sums.setdefault(name, []).extend(zlib.crc32(line.data) for line in lines)
+                    files[name].write(lines.data)
+        for name, stream in files.items():
+            with explain_write_errors(folder / name):
+                stream.flush()
+                os.fsync(stream.fileno())
+    checksums = {}
+    for name, values in sums.items():
+        array = np.array(values, "<u4")
+        with explain_write_errors(folder / name):
+            (folder / name).with_suffix(".crc").write_bytes(array.tobytes())
+        checksums[name] = zlib.crc32(array.data)
+    return checksums
 
 
 def _entry(folder: Path) -> Entry | None:
     try:
         facts = dict(json.loads((folder / _MARKER).read_text()))
-        size = (folder / _ARRAY).stat().st_size
+        size = sum(file.stat().st_size for file in folder.iterdir() if file.name != _MARKER)
         return Entry(folder.name, folder, facts, size, (folder / _MARKER).stat().st_mtime)
     except (OSError, ValueError, TypeError):
         return None

@@ -7,11 +7,9 @@ once and standardised for the second. The host never waits for the device inside
 from __future__ import annotations
 
 import itertools
-import logging
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,13 +17,11 @@ from torch.nn import functional
 
 from virb.digest import seed_of
 from virb.errors import NumericsError
+from virb.fit.choice import Curves, Setting, average, choose, one_thread, standard_error
 from virb.heads import STACKS, Stack, select
 from virb.metrics import Metric
 from virb.spec import Training
-from virb.stats import bootstrap
 from virb.types import Features, Split
-
-log = logging.getLogger(__name__)
 
 _EVAL_BATCH = 2048
 _SMALL_BATCH = 256
@@ -34,25 +30,6 @@ _SMALL_WORK = 20_000_000
 _CURVE_POINTS = 20
 _TINY = 1e-6
 """A feature whose deviation is below this share of the mean deviation is constant, and is only centred."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One cell of the grid."""
-
-    learning_rate: float
-    weight_decay: float
-    standardise: bool
-
-
-@dataclass(frozen=True)
-class Curves:
-    """What training looked like, as means over seeds; each inner list has one number per setting."""
-
-    epochs: list[int] = field(default_factory=list)
-    train_loss: list[list[float]] = field(default_factory=list)
-    val_loss: list[list[float]] = field(default_factory=list)
-    val_score: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -121,26 +98,20 @@ def fit(
         _Run(samples, held, settings, (mean, std), head, classes, training, metric, f"{name}/{seed}", device)
         for seed in range(training.seeds)
     ]
-    with _threads_for(runs[0], training.batch, device):
+    with one_thread(_small(runs[0], training.batch, device)):
         for run in runs:
             run.train(advance)
-    curves = _average([run.curves for run in runs])
-    chosen, validation = _choose(curves, metric, lambda place: _error([run.rows[place] for run in runs], val, metric))
+    curves = average([run.curves for run in runs])
+    chosen, validation = choose(
+        curves, metric, lambda place: standard_error([run.rows[place] for run in runs], val, metric)
+    )
     heads = tuple(run.head(chosen) for run in runs)
     return Fitted(settings, chosen, validation, curves, heads, mean, std)
 
 
-@contextmanager
-def _threads_for(run: _Run, batch: int, device: torch.device) -> Iterator[None]:
-    """Train small stacks on one thread: waking the others costs more than they bring, most of all on a busy machine."""
+def _small(run: _Run, batch: int, device: torch.device) -> bool:
     work = batch * sum(stack.parameters[0].numel() for _, stack in run.stacks)
-    before = torch.get_num_threads()
-    if device.type == "cpu" and work < _SMALL_WORK:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return device.type == "cpu" and work < _SMALL_WORK
 
 
 def grid(training: Training) -> tuple[Setting, ...]:
@@ -306,32 +277,3 @@ def _check_inputs(inputs: torch.Tensor) -> None:
             "finite features",
             "check the encoder's weights; 'virb cache clear' removes stored features",
         )
-
-
-def _average(curves: list[Curves]) -> Curves:
-    def mean(name: str) -> list[list[float]]:
-        table: list[list[float]] = np.mean([getattr(curve, name) for curve in curves], axis=0).tolist()
-        return table
-
-    return Curves(curves[0].epochs, mean("train_loss"), mean("val_loss"), mean("val_score"))
-
-
-def _choose(curves: Curves, metric: Metric, error: Callable[[int], float]) -> tuple[int, np.ndarray]:
-    """Return the chosen setting; one that diverged in any seed is out, and said so."""
-    scores, losses = np.array(curves.val_score[-1]), np.array(curves.val_loss[-1])
-    finite = np.isfinite(curves.train_loss[-1])
-    if not finite.any():
-        raise NumericsError("every setting diverged in at least one seed", "one that did not", "check the features")
-    if not finite.all():
-        log.warning("%d of %d settings diverged and are out of the choice", int((~finite).sum()), len(finite))
-    if np.isnan(scores).all():  # nothing held out: the protocol has one setting
-        return int(np.flatnonzero(finite)[0]), scores
-    order = scores if metric.direction == "higher" else -scores
-    order = np.where(finite, order, -np.inf)
-    close = np.flatnonzero(order >= order.max() - error(int(order.argmax())))
-    return int(close[np.argmin(np.where(np.isfinite(losses[close]), losses[close], np.inf))]), scores
-
-
-def _error(rows: list[np.ndarray], val: Split, metric: Metric) -> float:
-    """Return the standard error of a setting's mean validation score; samples of one group are drawn together."""
-    return float(np.nanstd(bootstrap(rows, val.groups, val.digest, metric.totals, metric.value, replicates=200)))

@@ -1,54 +1,16 @@
-"""Metrics: per-sample statistics that add up, then one division (stage: output -> statistics -> value).
-
-A sample that cannot be scored keeps its row, all zeros, and counts for nothing.
-
-A statistic is one row per sample; `totals` adds rows, weighted if asked; `value` divides once at the end. So a
-score has a bootstrap interval, two encoders have a paired test, and nothing depends on the batch size.
-"""
+"""Metrics of whole images: one output [K] and one class per sample."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from virb.metrics.common import Direction, Metric, add_rows, columns, ratio
+
 if TYPE_CHECKING:
     import torch
-
-Direction = Literal["higher", "lower"]
-
-
-class Metric(Protocol):
-    """What every metric offers."""
-
-    @property
-    def name(self) -> str:
-        """The name on cards and in records."""
-
-    @property
-    def unit(self) -> str:
-        """What the value counts: `share` is shown as per cent."""
-
-    @property
-    def direction(self) -> Direction:
-        """Whether higher or lower is better."""
-
-    @property
-    def ceiling(self) -> float:
-        """The best value there can be."""
-
-    def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return one row per sample, [N, s], from outputs [N, K] and targets [N]."""
-
-    def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
-        """Return the output [K] that scores best on these training targets when given for every sample."""
-
-    def totals(self, statistics: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-        """Return sums over samples, [q], or [R, q] under R rows of weights [R, N]."""
-
-    def value(self, totals: np.ndarray) -> np.ndarray:
-        """Return the metric of sums [..., q]."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +31,7 @@ class Mean:
         else:
             best = output.topk(min(self.rank, output.shape[-1]), dim=-1).indices
             found = (best == target[:, None]).any(-1)
-        return _columns(found, found.new_ones(found.shape))
+        return columns(found, found.new_ones(found.shape))
 
     def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
         """Return how frequent each class is, or for the error the class in the middle."""
@@ -80,12 +42,11 @@ class Mean:
 
     def totals(self, statistics: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Return (sum, count)."""
-        ones = np.ones(len(statistics)) if weights is None else weights
-        return np.asarray(ones @ statistics)
+        return add_rows(statistics, weights)
 
     def value(self, totals: np.ndarray) -> np.ndarray:
         """Return sum / count; nothing to count gives nan."""
-        return _ratio(totals[..., 0], totals[..., 1])
+        return ratio(totals[..., 0], totals[..., 1])
 
 
 @dataclass(frozen=True)
@@ -100,7 +61,7 @@ class MeanPerClass:
     def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return [N, 3]: the true class, whether it was found, and 1."""
         correct = output.argmax(-1) == target
-        return _columns(target, correct, correct.new_ones(correct.shape))
+        return columns(target, correct, correct.new_ones(correct.shape))
 
     def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
         """Return how frequent each class is; any constant finds one class and no other."""
@@ -120,18 +81,7 @@ class MeanPerClass:
         hits, counts = np.split(totals, 2, axis=-1)
         present = counts > 0
         accuracies = np.where(present, hits / np.where(present, counts, 1.0), 0.0)
-        return _ratio(accuracies.sum(-1), present.sum(-1))
-
-
-def _columns(*columns: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    return torch.stack([column.double() for column in columns], dim=-1)
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(numerator / denominator)
+        return ratio(accuracies.sum(-1), present.sum(-1))
 
 
 METRICS: dict[str, Metric] = {
@@ -150,4 +100,4 @@ def class_accuracies(targets: np.ndarray, predictions: np.ndarray, classes: int)
     predictions = np.atleast_2d(predictions)
     counts = np.bincount(targets, minlength=classes) * len(predictions)
     hits = np.bincount(np.broadcast_to(targets, predictions.shape)[predictions == targets], minlength=classes)
-    return _ratio(hits, counts)
+    return ratio(hits, counts)

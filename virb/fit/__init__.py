@@ -1,0 +1,22 @@
+"""Fit: features x grid of settings x seeds -> heads, chosen on validation (stage 5)."""
+
+from __future__ import annotations
+
+from virb.fit.choice import Curves, Setting
+from virb.fit.image import Fitted, Matrix, fit, grid, moments, predict
+from virb.fit.pixel import PixelFitted, epochs, fit_pixels, predict_pixels
+
+__all__ = [
+    "Curves",
+    "Fitted",
+    "Matrix",
+    "PixelFitted",
+    "Setting",
+    "epochs",
+    "fit",
+    "fit_pixels",
+    "grid",
+    "moments",
+    "predict",
+    "predict_pixels",
+]

@@ -1,0 +1,350 @@
+"""Fit: maps x grid of settings x seeds -> pixel-wise heads, chosen on validation (stage 5).
+
+All settings of all seeds that are trained together share each batch of maps: reading or encoding it is what costs.
+So seeds differ in their initial weights, and order is the same for all.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from virb.digest import seed_of
+from virb.encode import unpack_maps
+from virb.errors import NumericsError
+from virb.fit.choice import Curves, Setting, average, choose, one_thread, standard_error
+from virb.heads.dense import DENSE, DenseHeads, Inputs, LevelMoments
+from virb.metrics import Metric
+from virb.spec import PixelTraining
+from virb.targets import Targets
+from virb.types import IGNORED, Dataset, Features, Split, View
+
+_CURVE_POINTS = 5
+_MOMENT_SAMPLES = 512
+"""Training samples that a channel's mean and deviation are taken from: positions make many numbers of each."""
+_CLIP = 1.0
+"""The largest norm of one setting's gradient."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a head's K numbers per pixel become a prediction, and what its error is: the loss of the card."""
+
+    loss: str
+    mean: torch.Tensor  # [K, 1, 1], of the training targets; 0 for classes
+    scale: torch.Tensor  # [K, 1, 1]; 1 for classes
+
+    @property
+    def outputs(self) -> int:
+        """K."""
+        return len(self.mean)
+
+    def predict(self, output: torch.Tensor) -> torch.Tensor:
+        """Return predictions in the targets' form: classes [n, H, W] or values [n, (K,) H, W]."""
+        if self.loss == "cross_entropy":
+            return output.argmax(1)
+        if self.loss == "binary":
+            return (output[:, 0] > 0).long()
+        values = output * self.scale + self.mean
+        return values[:, 0] if self.outputs == 1 else values
+
+    def error(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss over the pixels that count; 0 where none does."""
+        if self.loss == "cross_entropy":
+            counted = (target != IGNORED).sum()
+            losses = functional.cross_entropy(output, target.long(), ignore_index=IGNORED, reduction="sum")
+        elif self.loss == "binary":
+            kept = target != IGNORED
+            counted = kept.sum()
+            wanted = (target == 1).float()
+            losses = functional.binary_cross_entropy_with_logits(output[:, 0], wanted, kept.float(), reduction="sum")
+        else:
+            wanted = (target if target.ndim == 4 else target[:, None]).sub(self.mean).div(self.scale)
+            kept = wanted.isfinite()
+            counted = kept.sum()
+            losses = (output - wanted.nan_to_num(0.0)).abs().mul(kept).sum()
+        return losses / counted.clamp(min=1)
+
+
+@dataclass(frozen=True)
+class PixelFitted:
+    """The chosen setting's heads, one per seed, and how they came to be chosen."""
+
+    settings: tuple[Setting, ...]
+    chosen: int
+    validation: np.ndarray  # [G], mean over the search's seeds at the last epoch; nan without validation
+    curves: Curves
+    heads: tuple[DenseHeads, ...]
+    answer: Answer
+
+    @property
+    def setting(self) -> Setting:
+        """The chosen cell of the grid."""
+        return self.settings[self.chosen]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Maps and targets of a task's samples, batch by batch on the training device."""
+
+    features: Features
+    targets: Targets
+    device: torch.device
+
+    def maps(self, split: Split, rows: np.ndarray) -> list[torch.Tensor]:
+        """Return the maps of samples, [n, C, h, w] each, or [n, 2, C, h, w] for pairs of frames."""
+        assert self.features.maps is not None
+        frames = self.features.index(split)[rows]
+        packed = self.features.maps.take(frames.ravel())
+        levels = unpack_maps(packed.to(self.device), self.features.levels)
+        if frames.shape[1] == 1:
+            return levels
+        return [level.view(*frames.shape, *level.shape[1:]) for level in levels]
+
+    def wanted(self, split: Split, rows: np.ndarray) -> torch.Tensor:
+        """Return the targets of samples."""
+        return self.targets.take(split.targets[rows]).to(self.device)
+
+    def batches(self, split: Split, size: int) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
+        """Yield maps and targets in order, the last partial batch included."""
+        for start in range(0, len(split), size):
+            rows = np.arange(start, min(len(split), start + size))
+            yield self.maps(split, rows), self.wanted(split, rows)
+
+
+def fit_pixels(
+    features: Features,
+    targets: Targets,
+    dataset: Dataset,
+    *,
+    head: str,
+    view: View,
+    loss: str,
+    training: PixelTraining,
+    metric: Metric,
+    name: str,
+    device: torch.device,
+    advance: Callable[[int], None] = lambda count: None,
+) -> PixelFitted:
+    """Return heads of the setting that does best on validation: searched with some seeds, trained with all."""
+    with one_thread(head == "dense_linear" and device.type == "cpu"):
+        return _fit_pixels(features, targets, dataset, head, view, loss, training, metric, name, device, advance)
+
+
+def _fit_pixels(
+    features: Features,
+    targets: Targets,
+    dataset: Dataset,
+    head: str,
+    view: View,
+    loss: str,
+    training: PixelTraining,
+    metric: Metric,
+    name: str,
+    device: torch.device,
+    advance: Callable[[int], None],
+) -> PixelFitted:
+    source = Source(features, targets, device)
+    answer = _answer(loss, targets, dataset, device)
+    inputs = Inputs(features.levels, (view.size, view.size), dataset.train.index.shape[1])
+    settings = grid(training)
+    some = min(training.search_seeds, training.seeds)
+    search = _Run(source, dataset, head, inputs, answer, settings, range(some), training, metric, name)
+    search.train(advance)
+    curves = average(search.curves)
+    chosen, validation = choose(
+        curves, metric, lambda place: standard_error([rows[place] for rows in search.rows], dataset.val, metric)
+    )
+    heads = [one.select(chosen) for one in search.heads]
+    if some < training.seeds:
+        rest = range(some, training.seeds)
+        more = _Run(source, dataset, head, inputs, answer, settings[chosen : chosen + 1], rest, training, metric, name)
+        more.train(advance)
+        heads += [one.select(0) for one in more.heads]
+    return PixelFitted(settings, chosen, validation, curves, tuple(heads), answer)
+
+
+def grid(training: PixelTraining) -> tuple[Setting, ...]:
+    """Return every setting."""
+    cells = itertools.product(training.learning_rates, training.weight_decays)
+    return tuple(Setting(rate, decay, standardise=True) for rate, decay in cells)
+
+
+def epochs(training: PixelTraining) -> int:
+    """Return how many epochs `advance` will be told of."""
+    return training.epochs * (1 + (training.search_seeds < training.seeds))
+
+
+@torch.inference_mode()
+def predict_pixels(
+    fitted: PixelFitted, features: Features, targets: Targets, split: Split, device: torch.device, batch: int = 16
+) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
+    """Yield the predictions of every seed's head and the targets, batch by batch in the split's order."""
+    for maps, wanted in Source(features, targets, device).batches(split, batch):
+        outputs = [head.outputs(maps, (targets.size, targets.size))[0] for head in fitted.heads]
+        yield [fitted.answer.predict(output) for output in outputs], wanted
+
+
+def _answer(loss: str, targets: Targets, dataset: Dataset, device: torch.device) -> Answer:
+    """Return how outputs are read; values are learnt in units of their deviation, so that one rate suits metres."""
+    if loss != "l1":
+        count = len(dataset.classes) if loss == "cross_entropy" else 1
+        return Answer(loss, torch.zeros(count, 1, 1, device=device), torch.ones(count, 1, 1, device=device))
+    sums = torch.zeros(3, targets.channels, dtype=torch.float64)
+    for start in range(0, len(dataset.train), 64):
+        values = targets.take(dataset.train.targets[start : start + 64]).view(-1, targets.channels, targets.size**2)
+        kept = values.isfinite()
+        exact = values.double().where(kept, 0.0)
+        sums += torch.stack([kept.double().sum((0, 2)), exact.sum((0, 2)), exact.square().sum((0, 2))])
+    count, total, squares = sums
+    if not bool((count > 0).all()):
+        raise NumericsError(
+            "no training sample has a pixel with a target",
+            "at least one",
+            "look at the label files with 'virb data show'",
+        )
+    mean = total / count
+    scale = (squares / count - mean.square()).clamp(min=0).sqrt().clamp(min=1e-6)
+    return Answer(loss, *(part.float().view(-1, 1, 1).to(device) for part in (mean, scale)))
+
+
+class _Run:
+    """All settings of some seeds."""
+
+    def __init__(
+        self,
+        source: Source,
+        dataset: Dataset,
+        head: str,
+        inputs: Inputs,
+        answer: Answer,
+        settings: tuple[Setting, ...],
+        seeds: range,
+        training: PixelTraining,
+        metric: Metric,
+        name: str,
+    ) -> None:
+        self.source, self.dataset, self.answer = source, dataset, answer
+        self.settings, self.training, self.metric = settings, training, metric
+        self.order = np.random.default_rng(seed_of(f"order/{name}"))
+        self.heads = [
+            DENSE[head](
+                len(settings),
+                inputs,
+                answer.outputs,
+                torch.Generator().manual_seed(seed_of(f"head/{name}/{seed}")),
+                source.device,
+            )
+            for seed in seeds
+        ]
+        moments = self._moments()
+        groups = []
+        for one in self.heads:
+            one.prepare(moments)
+            groups += [self._group(one, place) for place in range(len(settings))]
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[training.optimiser]
+        self.optimiser = kind(groups, fused=True)
+        self.curves = [Curves() for _ in self.heads]
+        self.rows: list[list[np.ndarray]] = []  # per seed and setting, the validation statistics of the last look
+
+    def _group(self, head: DenseHeads, place: int) -> dict[str, object]:
+        setting = self.settings[place]
+        return {
+            "params": head.parameters_of(place),
+            "lr": setting.learning_rate,
+            "weight_decay": setting.weight_decay,
+        }
+
+    def _moments(self) -> LevelMoments:
+        train = self.dataset.train
+        drawn = np.random.default_rng(seed_of("moments")).permutation(len(train))[:_MOMENT_SAMPLES]
+        moments = LevelMoments(self.source.features.levels)
+        for rows in np.array_split(np.sort(drawn), -(-len(drawn) // self.training.batch)):
+            moments.add(self.source.maps(train, rows))
+        return moments
+
+    def train(self, advance: Callable[[int], None]) -> None:
+        """Train every setting for all epochs."""
+        steps = -(-len(self.dataset.train) // self.training.batch)
+        every = max(1, self.training.epochs // _CURVE_POINTS)
+        for epoch in range(self.training.epochs):
+            losses = self._epoch(epoch * steps, self.training.epochs * steps)
+            if epoch + 1 == self.training.epochs or (epoch + 1) % every == 0:
+                self._note(epoch + 1, losses)
+            advance(1)
+
+    def _epoch(self, step: int, steps: int) -> torch.Tensor:
+        """Train one epoch and return the mean loss, [S, G], still on the device."""
+        train, device = self.dataset.train, self.source.device
+        total = torch.zeros(len(self.heads), len(self.settings), device=device)
+        shuffled = self.order.permutation(len(train))
+        for start in range(0, len(train), self.training.batch):
+            rows = shuffled[start : start + self.training.batch]
+            maps, wanted = self.source.maps(train, rows), self.source.wanted(train, rows)
+            total += self._step(maps, wanted, step, steps) * len(rows)
+            step += 1
+        return total / len(train)
+
+    def _step(self, maps: list[torch.Tensor], wanted: torch.Tensor, step: int, steps: int) -> torch.Tensor:
+        self._set_rates(step, steps)
+        stride = self.heads[0].training_stride
+        coarse = wanted[..., stride // 2 :: stride, stride // 2 :: stride]
+        size = (int(coarse.shape[-2]), int(coarse.shape[-1]))
+        self.optimiser.zero_grad(set_to_none=False)
+        losses = [
+            torch.stack([self.answer.error(output, coarse) for output in head.outputs(maps, size)])
+            for head in self.heads
+        ]
+        torch.cat(losses).sum().backward()  # type: ignore[no-untyped-call]
+        for group in self.optimiser.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], _CLIP)
+        self.optimiser.step()
+        return torch.stack(losses).detach()
+
+    def _set_rates(self, step: int, steps: int) -> None:
+        if self.training.schedule == "constant":
+            return
+        share = 0.5 * (1 + math.cos(math.pi * step / steps))
+        for group, setting in zip(self.optimiser.param_groups, itertools.cycle(self.settings), strict=False):
+            group["lr"] = setting.learning_rate * share
+
+    def _note(self, epoch: int, losses: torch.Tensor) -> None:
+        """Write one point of the curves; this is where the host looks at the device, once in a while."""
+        if not losses.isfinite().any():
+            raise NumericsError(
+                f"the training loss is NaN or infinite in all {losses.numel()} settings after epoch {epoch}",
+                "a finite loss in at least one setting",
+                "check the maps of this encoder; lower learning rates need a protocol card of your own",
+            )
+        val_losses, val_scores = self._validate()
+        for curve, train, loss, score in zip(self.curves, losses.tolist(), val_losses, val_scores, strict=True):
+            curve.epochs.append(epoch)
+            curve.train_loss.append(train)
+            curve.val_loss.append(loss)
+            curve.val_score.append(score)
+
+    @torch.inference_mode()
+    def _validate(self) -> tuple[list[list[float]], list[list[float]]]:
+        """Return validation loss and score of each seed and setting; nan where nothing is held out."""
+        shape = (len(self.heads), len(self.settings))
+        val = self.dataset.val
+        if not len(val):
+            return np.full(shape, math.nan).tolist(), np.full(shape, math.nan).tolist()
+        loss = torch.zeros(shape, dtype=torch.float64)
+        rows: list[list[list[np.ndarray]]] = [[[] for _ in self.settings] for _ in self.heads]
+        size = self.source.targets.size
+        for maps, wanted in self.source.batches(val, self.training.batch):
+            for seed, head in enumerate(self.heads):
+                for place, output in enumerate(head.outputs(maps, (size, size))):
+                    loss[seed, place] += float(self.answer.error(output, wanted)) * len(wanted)
+                    statistics = self.metric.statistics(self.answer.predict(output), wanted)
+                    rows[seed][place].append(statistics.cpu().numpy())
+        self.rows = [[np.concatenate(parts) for parts in per_seed] for per_seed in rows]
+        scores = [[float(self.metric.value(self.metric.totals(part))) for part in per_seed] for per_seed in self.rows]
+        return (loss / len(val)).tolist(), scores
