@@ -21,10 +21,18 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def sample_root(own_cache: Path) -> Path:
-    """Return the default sample world of all tasks, made once."""
+    """Return the sample world of three image-level data sets at its usual size, made once."""
+    from virb.sample import ensure
+
+    return ensure(["clevr", "dtd", "thor_egomotion"])
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a sample world of every data set, with as few pictures as the readers take, made once."""
     from virb.sample import DATASETS, ensure
 
-    return ensure(DATASETS)
+    return ensure(DATASETS, folder=tmp_path_factory.mktemp("world") / "small", size=0.12, workers=1)
 
 
 @pytest.fixture

@@ -27,13 +27,14 @@ from virb.record import Record, read_all
 from virb.suite import encoder_cards, select_tasks
 
 TASKS = ("clevr_count", "dtd", "thor_egomotion")
+THREE = ",".join(TASKS)
 
 
 def options(out: Path, **changes: object) -> Options:
     return replace(make_options(sample=True, data=None, out=out), **changes)
 
 
-def run(out: Path, encoder: str = "baseline:pixels", tasks: str = "all", **changes: object) -> harness.Report:
+def run(out: Path, encoder: str = "baseline:pixels", tasks: str = THREE, **changes: object) -> harness.Report:
     return harness.run(encoder_cards([encoder]), select_tasks(tasks), options(out, **changes))
 
 
@@ -76,7 +77,7 @@ def test_a_run_leaves_a_complete_record_for_every_task(sample_root: Path, tmp_pa
 
 def test_every_test_sample_is_scored_exactly_once_and_the_score_is_theirs(sample_root: Path, tmp_path: Path) -> None:
     run(tmp_path)
-    prepared, _ = prepare(select_tasks("all"), options(tmp_path))
+    prepared, _ = prepare(select_tasks(THREE), options(tmp_path))
     for record in read_all(tmp_path)[0]:
         test = next(item.dataset.test for item in prepared if item.task.name == record.task.name)
         folder = tmp_path / "records" / f"{record.encoder.name}-{record.encoder.fingerprint[:8]}"
@@ -100,7 +101,7 @@ def test_the_same_command_twice_gives_identical_records(sample_root: Path, tmp_p
 def test_the_same_command_skips_what_is_done_and_force_redoes_it(sample_root: Path, tmp_path: Path) -> None:
     first = run(tmp_path, tasks="dtd")
     assert [len(first.records), len(first.resumed)] == [1, 0]
-    again = run(tmp_path, tasks="all")
+    again = run(tmp_path, tasks=THREE)
     assert [len(again.records), len(again.resumed)] == [2, 1]
     assert again.resumed == first.records
     assert len(run(tmp_path, force=True).records) == 3
@@ -171,7 +172,7 @@ def test_features_that_are_nan_fail_their_tasks_with_the_reason(sample_root: Pat
             dark = images.mean((1, 2, 3), keepdim=True) > 0.5
             return torch.where(dark, float("nan"), images)[:, :, ::16, ::16]
 
-    report = harness.run([Broken()], select_tasks("all"), options(tmp_path))
+    report = harness.run([Broken()], select_tasks(THREE), options(tmp_path))
     assert report.failures
     assert all("NaN or infinity" in str(failure.error) for failure in report.failures)
     assert not list((options(tmp_path).cache / "features").glob(".*"))
@@ -183,7 +184,7 @@ def test_a_truncated_image_fails_its_task_with_the_files_name(sample_root: Path,
     shutil.copytree(sample_root / "dtd", tmp_path / "data" / "dtd")
     broken = next((tmp_path / "data" / "dtd" / "images").rglob("*.jpg"))
     broken.write_bytes(broken.read_bytes()[:300])
-    report = run(tmp_path, tasks="all", root=tmp_path / "data")
+    report = run(tmp_path, tasks=THREE, root=tmp_path / "data")
     assert [failure.task for failure in report.failures] == ["dtd"]
     assert isinstance(report.failures[0].error, DataError)
     assert broken.name in str(report.failures[0].error)
@@ -304,7 +305,7 @@ def trained_records(sample_root: Path, tmp_path_factory: pytest.TempPathFactory)
     from training import train_encoder
 
     out = tmp_path_factory.mktemp("trained")
-    prepared, _ = prepare(select_tasks("all"), options(out))
+    prepared, _ = prepare(select_tasks(THREE), options(out))
     started = time.monotonic()
     torch.save(train_encoder(prepared), out / "trained_r18.pt")
     print(f"trained in {time.monotonic() - started:.0f} s")

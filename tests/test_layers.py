@@ -18,12 +18,14 @@ import virb
 PACKAGE = Path(virb.__file__).parent
 ROWS = [
     "errors paths digest classes progress",
-    "registry formats fetch",
+    "registry formats fetch workers",
     "spec types",
     "suite record stats store data sample checkpoints backbones encode heads metrics",
-    "cache fit",
-    "plan leaderboard",
-    "score",
+    "cache targets",
+    "fit",
+    "plan leaderboard shelf",
+    "pictures",
+    "cost score",
     "harness analysis",
     "plots",
     "page submit",
@@ -177,15 +179,16 @@ def loaded(folder: Path, *lines: str) -> dict[str, tuple[int, set[str]]]:
     return {name: (code, set(heavy)) for name, (code, heavy) in json.loads(done.stdout).items()}
 
 
-HELP = ["--help", "evaluate --help", "plan --help", "leaderboard --help", "tasks --help", "cache --help"]
+HELP = ["--help", "evaluate --help", "plan --help", "leaderboard --help", "tasks --help", "data --help", "cache --help"]
 CARDS = ["tasks", "tasks --json", "tasks list", "tasks show dtd", "encoders", "encoders show color"]
 MISTAKES = ["tasks show dtdd", "encoders show colour", "evaluate --encoder nope --tasks dtd", "evaluate --bogus"]
+SHELF = ["data", "data status --json", "data status dtd"]
 
 
 @pytest.fixture(scope="module")
 def light(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, set[str]]]:
     """Return what the light commands load so far: the lightest first, for what is loaded once stays."""
-    lines = [*HELP, *CARDS, *MISTAKES, "leaderboard", "cache"]
+    lines = [*HELP, *CARDS, *MISTAKES, *SHELF, "leaderboard", "cache"]
     return loaded(tmp_path_factory.mktemp("light"), *lines)
 
 
@@ -194,6 +197,11 @@ def test_help_cards_and_mistakes_load_nothing_heavy(light: dict[str, tuple[int, 
     code, heavy = light[name]
     assert heavy == set()
     assert code == (2 if name in MISTAKES else 0)
+
+
+@pytest.mark.parametrize("name", SHELF)
+def test_the_state_of_an_empty_shelf_loads_nothing_heavy(light: dict[str, tuple[int, set[str]]], name: str) -> None:
+    assert light[name] == (0, set())
 
 
 @pytest.mark.parametrize("name", ["leaderboard", "cache"])

@@ -33,6 +33,7 @@ def evaluate(
     out: str | Path = "results",
     force: bool = False,
     save_heads: bool = False,
+    skip_bad: int = 0,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Evaluate one encoder or several; return one row per encoder and task.
@@ -50,6 +51,7 @@ def evaluate(
         out=out,
         force=force,
         save_heads=save_heads,
+        skip_bad=skip_bad,
     )
     from virb.harness import run
     from virb.plan import check_encoder
@@ -84,6 +86,7 @@ def make_options(
     out: str | Path = "results",
     force: bool = False,
     save_heads: bool = False,
+    skip_bad: int = 0,
     workers: int | None = None,
     cache_size: float | None = None,
 ) -> Options:
@@ -93,7 +96,12 @@ def make_options(
     from virb.encode import PRECISIONS
     from virb.plan import GIB, Options, choose_device
 
-    for name, value, least in (("limit", limit, 1), ("seeds", seeds, 1), ("workers", workers, 0)):
+    for name, value, least in (
+        ("limit", limit, 1),
+        ("seeds", seeds, 1),
+        ("workers", workers, 0),
+        ("skip-bad", skip_bad, 0),
+    ):
         if value is not None and value < least:
             raise UsageError(
                 f"--{name} {value}", f"a whole number from {least} up", f"leave --{name} out or correct it"
@@ -127,6 +135,7 @@ def make_options(
         seeds=seeds,
         force=force,
         save_heads=save_heads,
+        skip_bad=skip_bad,
         workers=workers,
         cache=cache_folder(),
         **limits,

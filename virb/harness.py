@@ -5,22 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
 
 from virb.backbones import Encoder
 from virb.errors import OutputError
-from virb.fit import fit
-from virb.metrics import METRICS
+from virb.fit import Fitted, PixelFitted, epochs, fit, fit_pixels
+from virb.metrics import METRICS, metric_for
 from virb.paths import explain_write_errors
 from virb.plan import ImageSet, Job, Missing, Options, Prepared, check_encoder, image_sets, load_encoder, prepare
 from virb.progress import Progress, Silent
 from virb.record import Record, write
-from virb.score import make_record, score
-from virb.spec import EncoderCard
+from virb.score import make_record, score, score_pixels
+from virb.spec import EncoderCard, PixelTraining, Training
 from virb.suite import Selection
+from virb.targets import Targets, load_targets
 from virb.types import Features
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,11 @@ def run(
     for note in dict.fromkeys(note for item in prepared for note in item.dataset.notes):
         if options.source == "real":
             progress.say(f"note: {note}")
+    for item in prepared:
+        if lost := item.dataset.skipped:
+            progress.say(
+                f"note: {item.task.name}: {len(lost)} pictures cannot be read and are left out: {lost[0]}, ..."
+            )
     for source in encoders if prepared else ():
         _run_encoder(source, prepared, options, progress, report)
     return report
@@ -81,32 +87,28 @@ def _run_encoder(
         name = source.name if isinstance(source, EncoderCard) else type(source).__name__
         report.failures.append(Failure(name, "", error))
         return
+    # Heads that another task is scored with later; the others need not stay in memory.
+    fits: dict[str, Fitted | None] = {item.parent.task.name: None for item in prepared if item.parent}
     for image_set in sets:
         report.resumed += [job.finished for job in image_set.jobs if job.finished]
         waiting = [job for job in image_set.jobs if job.finished is None]
         if waiting:
-            _run_image_set(encoder, image_set, waiting, options, progress, report)
+            _run_image_set(encoder, image_set, waiting, fits, options, progress, report)
 
 
 def _run_image_set(
-    encoder: Encoder, image_set: ImageSet, jobs: list[Job], options: Options, progress: Progress, report: Report
+    encoder: Encoder,
+    image_set: ImageSet,
+    jobs: list[Job],
+    fits: dict[str, Fitted | None],
+    options: Options,
+    progress: Progress,
+    report: Report,
 ) -> None:
     names = ", ".join(job.task.name for job in jobs)
     try:
         started = time.perf_counter()
-        with progress.stage(
-            f"{encoder.card.name}: encode {image_set.pool.source}", len(image_set.rows), "images"
-        ) as on:
-            features = options.features().features(
-                encoder,
-                image_set.pool,
-                image_set.rows,
-                image_set.view,
-                image_set.numerics,
-                device=options.device,
-                workers=options.decoders,
-                advance=on,
-            )
+        features = _features(encoder, image_set, options, progress)
         seconds = time.perf_counter() - started
     except OutputError:
         raise
@@ -114,10 +116,9 @@ def _run_image_set(
         log.debug("encoding for %s failed", names, exc_info=True)
         report.failures += [Failure(encoder.card.name, job.task.name, error) for job in jobs]
         return
-    features = _on_device(features, options.device)
     for job in jobs:
         try:
-            report.records.append(_run_job(encoder, image_set, job, features, seconds, options, progress))
+            report.records.append(_run_job(encoder, image_set, job, features, seconds, fits, options, progress))
         except OutputError:
             raise
         except Exception as error:
@@ -131,19 +132,77 @@ def _run_job(
     job: Job,
     features: Features,
     encode_seconds: float,
+    fits: dict[str, Fitted | None],
     options: Options,
     progress: Progress,
 ) -> Record:
     """Train, choose, score once, write."""
-    task, dataset, training = job.task, job.prepared.dataset, job.prepared.training
     started = time.perf_counter()
-    total = training.epochs * training.seeds
-    with progress.stage(f"{encoder.card.name}: train {task.name}", total, "epochs") as advance:
-        fitted = fit(
+    if job.task.level == "pixel":
+        targets = _targets(job.prepared, options, progress)
+        trained_pixels = _fit_pixels(encoder, image_set, job.prepared, features, targets, options, progress)
+        fitted: Fitted | PixelFitted = trained_pixels
+        trained = time.perf_counter()
+        scored = score_pixels(job, trained_pixels, features, targets, options.device)
+    else:
+        fitted = trained_heads = _heads(encoder, job, features, fits, options, progress)
+        trained = time.perf_counter()
+        scored = score(job, trained_heads, features, options.device)
+    seconds = {"encode": encode_seconds, "fit": trained - started, "score": time.perf_counter() - trained}
+    record, files = make_record(encoder, image_set, job, fitted, scored, seconds, options)
+    write(record, options.out, files)
+    return record
+
+
+def _heads(
+    encoder: Encoder,
+    job: Job,
+    features: Features,
+    fits: dict[str, Fitted | None],
+    options: Options,
+    progress: Progress,
+) -> Fitted:
+    """Return the trained heads of a job, or those of the task it borrows them from."""
+    owner = job.prepared.parent or job.prepared
+    fitted = fits.get(owner.task.name)
+    if fitted is None:
+        if job.prepared.parent:  # its own run was done before, or not asked for
+            (source,) = image_sets(encoder, [owner], options)
+            features = _features(encoder, source, options, progress)
+        fitted = _fit(encoder, owner, features, options, progress)
+        if owner.task.name in fits:
+            fits[owner.task.name] = fitted
+    return fitted
+
+
+def _features(encoder: Encoder, image_set: ImageSet, options: Options, progress: Progress) -> Features:
+    """Return an image set's features, on the device that heads train on."""
+    stage = f"{encoder.card.name}: encode {image_set.pool.source}"
+    with progress.stage(stage, len(image_set.rows), "images") as advance:
+        features = options.features().features(
+            encoder,
+            image_set.pool,
+            image_set.rows,
+            image_set.view,
+            image_set.numerics,
+            kept=image_set.kept,
+            device=options.device,
+            workers=options.decoders,
+            advance=advance,
+        )
+    return _on_device(features, options.device)
+
+
+def _fit(encoder: Encoder, prepared: Prepared, features: Features, options: Options, progress: Progress) -> Fitted:
+    task, dataset, training = prepared.task, prepared.dataset, prepared.training
+    assert isinstance(training, Training)
+    stage = f"{encoder.card.name}: train {task.name}"
+    with progress.stage(stage, training.epochs * training.seeds, "epochs") as advance:
+        return fit(
             features,
             dataset.train,
             dataset.val,
-            head=task.head,
+            head=prepared.head,
             classes=len(dataset.classes),
             training=training,
             metric=METRICS[task.metric],
@@ -151,12 +210,41 @@ def _run_job(
             device=options.device,
             advance=advance,
         )
-    trained = time.perf_counter()
-    scored = score(job, fitted, features, options.device)
-    seconds = {"encode": encode_seconds, "fit": trained - started, "score": time.perf_counter() - trained}
-    record, files = make_record(encoder, image_set, job, fitted, scored, seconds, options)
-    write(record, options.out, files)
-    return record
+
+
+def _targets(prepared: Prepared, options: Options, progress: Progress) -> Targets:
+    """Return a pixel task's targets at the protocol's size: the same pixels are scored whatever the encoder takes."""
+    dataset = prepared.dataset
+    count = sum(dataset.counts.values())
+    with progress.stage(f"read targets of {prepared.task.name}", count, "targets") as advance:
+        return load_targets(dataset, options.protocol.size, options.features().store, options.decoders, advance)
+
+
+def _fit_pixels(
+    encoder: Encoder,
+    image_set: ImageSet,
+    prepared: Prepared,
+    features: Features,
+    targets: Targets,
+    options: Options,
+    progress: Progress,
+) -> PixelFitted:
+    task, dataset, training = prepared.task, prepared.dataset, prepared.training
+    assert isinstance(training, PixelTraining)
+    with progress.stage(f"{encoder.card.name}: train {task.name}", epochs(training), "epochs") as advance:
+        return fit_pixels(
+            features,
+            targets,
+            dataset,
+            head=prepared.head,
+            view=image_set.view,
+            loss=task.loss,
+            training=training,
+            metric=metric_for(task.metric, task.dataset, task.target, len(dataset.classes)),
+            name=task.name,
+            device=options.device,
+            advance=advance,
+        )
 
 
 def _on_device(features: Features, device: torch.device) -> Features:
@@ -164,7 +252,7 @@ def _on_device(features: Features, device: torch.device) -> Features:
     if device.type != "cuda":
         return features
     try:
-        return Features(features.rows, features.pooled.to(device))
+        return replace(features, pooled=features.pooled.to(device))
     except torch.OutOfMemoryError:
         log.warning("the features do not fit on %s: they stay in memory", device)
         return features

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +14,15 @@ from virb import backbones, checkpoints
 from virb.backbones import Encoder
 from virb.cache import Cache
 from virb.data import read_dataset
-from virb.encode import choose_numerics, decoded, default_workers, encode
+from virb.encode import choose_numerics, default_workers, unreadable
 from virb.errors import DataError, MissingData, UsageError, VirbError
-from virb.fit import fit
 from virb.heads import VERSIONS
-from virb.metrics import METRICS
+from virb.heads.dense import DENSE, Inputs
 from virb.paths import cache_folder
 from virb.record import Record, Source, comparison_key, finished, record_folder, record_stem, resume_key
-from virb.spec import EncoderCard, Protocol, Task, Training
-from virb.suite import SCHEMES, Selection, safe_name
-from virb.types import Dataset, Features, Numerics, Pool, Split, View, unique_rows
+from virb.spec import EncoderCard, PixelTraining, Protocol, Task, Training
+from virb.suite import SCHEMES, Selection, safe_name, task
+from virb.types import Dataset, Numerics, Pool, View, unique_rows
 
 GIB = 1 << 30
 
@@ -44,6 +41,7 @@ class Options:
     seeds: int | None = None
     force: bool = False
     save_heads: bool = False
+    skip_bad: int = 0
     workers: int | None = None
     cache: Path = field(default_factory=cache_folder)
     cache_limit: int = 50 * GIB
@@ -64,7 +62,20 @@ class Prepared:
 
     task: Task
     dataset: Dataset
-    training: Training
+    training: Training | PixelTraining
+    parent: Prepared | None = None
+    """The task whose heads are scored here, where the card says `head_of`."""
+
+    @property
+    def head(self) -> str:
+        """The head that is trained: the card's, or the light one of the protocol."""
+        light = isinstance(self.training, PixelTraining) and self.training.head == "dense_linear"
+        return "dense_linear" if light else self.task.head
+
+    @property
+    def learnt(self) -> Dataset:
+        """The data that heads and floor are fitted on."""
+        return self.parent.dataset if self.parent else self.dataset
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,9 @@ class ImageSet:
     view: View
     numerics: Numerics
     jobs: tuple[Job, ...]
+
+    kept: tuple[int, ...] = ()
+    """The places of the encoder's maps that any waiting job reads, beside the pooled embedding."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -146,47 +160,81 @@ def load_encoder(source: EncoderCard | nn.Module) -> Encoder:
 
 
 def prepare(selection: Selection, options: Options) -> tuple[list[Prepared], list[Missing]]:
-    """Return the tasks that can run and those that cannot.
+    """Return the tasks that can run and those that cannot; those that need another's heads come last.
 
     A named task without its data fails; a member of a group is left out. Half-present data always fails.
     """
     ready, missing = [], []
-    for task in selection.tasks:
+    for one in sorted(selection.tasks, key=lambda task: task.head_of is not None):
         try:
-            training = options.protocol.training(task)
-            if options.seeds is not None:
-                training = training.model_copy(update={"seeds": options.seeds})
-            dataset = read_dataset(task.dataset, options.root, task.target)
-            if options.protocol.choice == "none":
-                dataset = dataset.merged()
-            ready.append(Prepared(task, _checked(task, dataset.limited(options.limit)), training))
+            ready.append(_prepared(one, options))
         except (DataError, UsageError) as error:
-            gap = isinstance(error, MissingData) and task.name not in selection.named
-            missing.append(Missing(task, error, failed=not gap))
+            gap = isinstance(error, MissingData) and one.name not in selection.named
+            missing.append(Missing(one, error, failed=not gap))
     return ready, missing
 
 
-def _checked(task: Task, dataset: Dataset) -> Dataset:
+def _prepared(one: Task, options: Options) -> Prepared:
+    parent = _prepared(task(one.head_of), options) if one.head_of else None
+    training = parent.training if parent else options.protocol.training(one)
+    if options.seeds is not None:
+        training = training.model_copy(update={"seeds": options.seeds})
+    dataset = _readable(read_dataset(one.dataset, options.root, one.target), options)
+    if parent:  # other heads make other numbers: what they were trained on is part of what is compared
+        dataset = replace(dataset, rule=f"{dataset.rule}; heads of {parent.task.name} {parent.dataset.digest}")
+    elif options.protocol.choice == "none":
+        dataset = dataset.merged()
+    prepared = Prepared(one, dataset.limited(options.limit), training, parent)
+    return _checked(prepared)
+
+
+def _readable(dataset: Dataset, options: Options) -> Dataset:
+    """Return the data set without pictures that cannot be read, where so few were allowed to be left out.
+
+    They are looked for before anything else: what is compared and resumed is then what was used.
+    """
+    if not options.skip_bad:
+        return dataset
+    bad = unreadable(dataset.pool, dataset.rows, options.decoders)
+    if len(bad) > options.skip_bad:
+        raise DataError(
+            f"{len(bad):,} of {len(dataset.rows):,} pictures of {dataset.pool.source} cannot be read, the first is "
+            f"{dataset.pool.paths[min(bad)]}",
+            f"at most {options.skip_bad} (--skip-bad)",
+            "fetch the data set again; 'virb data verify' lists every broken file",
+        )
+    return dataset.without(np.array(sorted(bad), np.int64)) if bad else dataset
+
+
+def _checked(prepared: Prepared) -> Prepared:
     """Refuse data that do not fit the card or leave nothing to learn from."""
-    frames = dataset.train.index.shape[1]
+    task, learnt = prepared.task, prepared.learnt
+    frames = prepared.dataset.test.index.shape[1]
     if frames != task.frames:
         raise UsageError(
             f"task {task.name} says frames: {task.frames}, but {task.dataset} gives {frames}",
             f"frames: {frames}",
             "correct the card",
         )
-    if len(np.unique(dataset.train.targets)) < 2:
+    if task.level == "image" and len(np.unique(learnt.train.targets)) < 2:
         raise DataError(
-            f"task {task.name} has fewer than two classes in its {len(dataset.train)} training samples",
+            f"task {task.name} has fewer than two classes in its {len(learnt.train)} training samples",
             "two classes or more",
-            "use a larger --limit" if len(dataset.train) else "fetch the whole data set",
+            "use a larger --limit" if len(learnt.train) else "fetch the whole data set",
         )
-    return dataset
+    if prepared.dataset.classes != learnt.classes:
+        raise UsageError(
+            f"task {task.name} has other classes than {task.head_of}, whose heads it takes",
+            "the same classes in the same order",
+            "correct 'head_of' in the card",
+        )
+    return prepared
 
 
 def resolve_view(task: Task, protocol: Protocol, encoder: Encoder) -> View:
     """Return the one view that three owners agree on: task geometry, protocol size, encoder statistics."""
-    return View(task.geometry, encoder.resolve_size(protocol.size), encoder.mean, encoder.std)
+    geometry = task.geometry if protocol.tiles else "squash"
+    return View(geometry, encoder.resolve_size(protocol.size), encoder.mean, encoder.std)
 
 
 def image_sets(encoder: Encoder, prepared: Sequence[Prepared], options: Options) -> list[ImageSet]:
@@ -200,8 +248,19 @@ def image_sets(encoder: Encoder, prepared: Sequence[Prepared], options: Options)
         numerics = choose_numerics(options.device, view.size, options.precision)
         jobs = tuple(_job(item, encoder, numerics, options) for item in members)
         rows = unique_rows(item.dataset.rows for item in members)
-        sets.append(ImageSet(members[0].dataset.pool, rows, view, numerics, jobs))
+        kept = _kept(encoder, view, jobs)
+        sets.append(ImageSet(members[0].dataset.pool, rows, view, numerics, jobs, kept))
     return sets
+
+
+def _kept(encoder: Encoder, view: View, jobs: Sequence[Job]) -> tuple[int, ...]:
+    """Return which maps to keep: the light head leaves out the finest, which is two thirds of all numbers."""
+    heads = {job.prepared.head for job in jobs if job.task.level == "pixel" and job.finished is None}
+    levels = encoder.levels(view.size) if heads else ()
+    if heads != {"dense_linear"}:
+        return tuple(range(len(levels)))
+    inputs = Inputs(levels, (view.size, view.size))
+    return DENSE["dense_linear"](1, inputs, 1, torch.Generator(), torch.device("cpu")).places
 
 
 def _job(item: Prepared, encoder: Encoder, numerics: Numerics, options: Options) -> Job:
@@ -211,7 +270,7 @@ def _job(item: Prepared, encoder: Encoder, numerics: Numerics, options: Options)
         encoder.fingerprint,
         item.training.model_dump(mode="json"),
         asdict(numerics),
-        VERSIONS[item.task.head],
+        VERSIONS[item.head],
     )
     folder = record_folder(options.out, encoder.card.name, encoder.fingerprint)
     stem = record_stem(item.task.name, options.protocol.name, resume)
@@ -219,84 +278,3 @@ def _job(item: Prepared, encoder: Encoder, numerics: Numerics, options: Options)
     if done is not None and options.save_heads and done.heads is None:
         done = None
     return Job(item, comparison, resume, done)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one image set will take: images still to encode, bytes of cache, minutes."""
-
-    images: int
-    bytes: int
-    encode_seconds: float
-    fit_seconds: float
-
-
-def estimate(encoder: Encoder, image_set: ImageSet, options: Options) -> Cost:
-    """Return the cost of an image set from a short timed probe of this encoder and these heads."""
-    rows = image_set.rows
-    cached = options.features().holds(encoder, image_set.pool, rows, image_set.view, image_set.numerics)
-    waiting = [job for job in image_set.jobs if job.finished is None]
-    images = len(rows) if waiting and not cached else 0
-    size = images * encoder.shape.width * 4
-    pace = _encode_pace(encoder, image_set, options) if images else 0.0
-    return Cost(images, size, pace * images, sum(_fit_seconds(encoder, job, options) for job in waiting))
-
-
-def _encode_pace(encoder: Encoder, image_set: ImageSet, options: Options) -> float:
-    """Return seconds per image, from two short passes whose common start-up falls out of the difference.
-
-    On a GPU decoding goes on beside encoding, in as many processes as there are cores for it.
-    """
-    chunk = image_set.numerics.chunk
-    paths = [image_set.pool.paths[row] for row in image_set.rows[: 4 * chunk]]
-
-    def passed(images: list[Path]) -> float:
-        passes = encode(encoder, images, image_set.view, image_set.numerics, options.device, 0)
-        return _timed(lambda: list(passes))
-
-    decode = _timed(lambda: list(decoded(paths, image_set.view.size, chunk, 0))) / len(paths)
-    start = passed(paths[:chunk])
-    pace = max(decode, (passed(paths) - start) / max(1, len(paths) - chunk)) if len(paths) > chunk else start / chunk
-    if options.device.type != "cuda":
-        return pace
-    return max(pace - decode, decode / max(1, min(options.decoders, os.cpu_count() or 1)))
-
-
-def _fit_seconds(encoder: Encoder, job: Job, options: Options) -> float:
-    """Return the seconds of training a job's heads, from short runs over at most twenty batches of noise."""
-    training, train = job.prepared.training, job.prepared.dataset.train
-    count = min(len(train), 20 * training.batch)
-    frames, classes = train.index.shape[1], len(job.prepared.dataset.classes)
-    noise = torch.randn(count * frames, encoder.shape.width, generator=torch.Generator().manual_seed(0))
-    split = Split(
-        tuple(map(str, range(count))),
-        np.arange(count * frames).reshape(count, frames),
-        np.arange(count) % classes,
-        np.arange(count),
-    )
-
-    def trained(epochs: int) -> float:
-        short = training.model_copy(update={"epochs": epochs, "seeds": 1})
-        return _timed(
-            lambda: fit(
-                Features(np.arange(count * frames), noise),
-                split,
-                split.take(np.arange(0)),
-                head=job.task.head,
-                classes=classes,
-                training=short,
-                metric=METRICS[job.task.metric],
-                name="probe",
-                device=options.device,
-            )
-        )
-
-    start = trained(1)
-    epoch = max(0.0, trained(3) - start) / 2
-    return training.seeds * (start + epoch * len(train) / count * training.epochs)
-
-
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started

@@ -14,9 +14,9 @@ import torch
 
 from virb.backbones import Encoder
 from virb.errors import NumericsError
-from virb.fit import Fitted, predict
+from virb.fit import Fitted, PixelFitted, predict, predict_pixels
 from virb.heads import state
-from virb.metrics import METRICS, Metric, class_accuracies
+from virb.metrics import MeanIoU, Metric, PositionFloor, class_accuracies, coarsened, metric_for
 from virb.plan import ImageSet, Job, Options
 from virb.record import (
     CurveFacts,
@@ -35,16 +35,20 @@ from virb.record import (
     record_stem,
 )
 from virb.stats import bootstrap, interval
-from virb.types import Features
+from virb.targets import Targets
+from virb.types import IGNORED, Dataset, Features
+
+_BATCH = 64
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Per-sample statistics of the test split under every metric, seed by seed, and of the constant predictor."""
+    """Per-sample statistics of the test split under every metric, seed by seed, and of what stands below and above."""
 
     statistics: dict[str, np.ndarray]  # metric -> [S, N, s]
-    constant: dict[str, np.ndarray]  # metric -> [N, s]
-    predictions: np.ndarray  # [S, N]
+    constant: dict[str, np.ndarray]  # metric -> [N, s], of the best constant predictor
+    predictions: np.ndarray | None = None  # [S, N], of image-level tasks
+    resolution: np.ndarray | None = None  # [N, s] of the primary metric, of targets as coarse as the finest map
 
 
 def score(job: Job, fitted: Fitted, features: Features, device: torch.device) -> Scored:
@@ -54,12 +58,7 @@ def score(job: Job, fitted: Fitted, features: Features, device: torch.device) ->
     rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     predictions, done = [], 0
     for logits in predict(fitted, features, test, device):
-        if not torch.isfinite(logits).all():
-            raise NumericsError(
-                "the chosen head answers with NaN or infinity on test samples",
-                "finite outputs",
-                "look for test images whose features lie far outside those of training",
-            )
+        _check_finite(logits)
         targets = torch.from_numpy(test.targets[done : done + len(logits)]).to(device)
         done += len(logits)
         predictions.append(logits.argmax(-1).T.cpu().numpy())
@@ -68,14 +67,59 @@ def score(job: Job, fitted: Fitted, features: Features, device: torch.device) ->
             rows[metric.name].append(torch.stack(by_seed).cpu().numpy())
     constant = {}
     for metric in metrics:
-        output = torch.from_numpy(metric.constant(job.prepared.dataset.train.targets, classes))
+        output = torch.from_numpy(metric.constant(job.prepared.learnt.train.targets, classes))
         constant[metric.name] = metric.statistics(output.expand(len(test), -1), torch.from_numpy(test.targets)).numpy()
     joined = {name: np.concatenate(parts, axis=1) for name, parts in rows.items()}
     return Scored(joined, constant, np.concatenate(predictions, axis=1))
 
 
+def score_pixels(job: Job, fitted: PixelFitted, features: Features, targets: Targets, device: torch.device) -> Scored:
+    """Return statistics of every test sample of a pixel task, each scored exactly once per seed."""
+    dataset = job.prepared.dataset
+    metrics = _metrics(job)
+    constant = _constant(dataset, targets, device)
+    finest = max(features.levels, key=lambda level: level.height)
+    rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
+    below: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
+    above = []
+    for predictions, wanted in predict_pixels(fitted, features, targets, dataset.test, device):
+        for one in predictions:
+            _check_finite(one)
+        for metric in metrics:
+            by_seed = [metric.statistics(one, wanted) for one in predictions]
+            rows[metric.name].append(torch.stack(by_seed).cpu().numpy())
+            floor = constant.expand(len(wanted), *constant.shape)
+            below[metric.name].append(metric.statistics(floor, wanted).cpu().numpy())
+        coarse = coarsened(wanted, finest.height, finest.width)
+        above.append(metrics[0].statistics(coarse, wanted).cpu().numpy())
+    return Scored(
+        {name: np.concatenate(parts, axis=1) for name, parts in rows.items()},
+        {name: np.concatenate(parts) for name, parts in below.items()},
+        resolution=np.concatenate(above),
+    )
+
+
+def _constant(dataset: Dataset, targets: Targets, device: torch.device) -> torch.Tensor:
+    """Return the best constant map on train: each position's most frequent class, or its mean."""
+    floor = PositionFloor(targets.kind, len(dataset.classes) or IGNORED)
+    train = dataset.train.targets
+    for start in range(0, len(train), _BATCH):
+        floor.add(targets.take(train[start : start + _BATCH]).to(device))
+    return floor.output()
+
+
+def _check_finite(outputs: torch.Tensor) -> None:
+    if outputs.is_floating_point() and not torch.isfinite(outputs).all():
+        raise NumericsError(
+            "the chosen head answers with NaN or infinity on test samples",
+            "finite outputs",
+            "look for test images whose features lie far outside those of training",
+        )
+
+
 def _metrics(job: Job) -> list[Metric]:
-    return [METRICS[name] for name in (job.task.metric, *job.task.also)]
+    task, classes = job.task, len(job.prepared.dataset.classes)
+    return [metric_for(name, task.dataset, task.target, classes) for name in (task.metric, *task.also)]
 
 
 def _score(metric: Metric, statistics: Sequence[np.ndarray], job: Job) -> tuple[Score, np.ndarray]:
@@ -100,7 +144,7 @@ def make_record(
     encoder: Encoder,
     image_set: ImageSet,
     job: Job,
-    fitted: Fitted,
+    fitted: Fitted | PixelFitted,
     scored: Scored,
     seconds: dict[str, float],
     options: Options,
@@ -145,6 +189,7 @@ def make_record(
             classes=len(dataset.classes),
             limit=options.limit,
             notes=dataset.notes if options.source == "real" else (),
+            skipped=dataset.skipped,
         ),
         protocol=ProtocolFacts(
             name=options.protocol.name, version=options.protocol.version, digest=options.protocol.digest()
@@ -154,7 +199,8 @@ def make_record(
         also={metric.name: _score(metric, list(scored.statistics[metric.name]), job)[0] for metric in others},
         floor=floor,
         seeds=[float(primary.value(primary.totals(rows))) for rows in scored.statistics[primary.name]],
-        breakdown=_breakdown(dataset.classes, dataset.test.targets, scored.predictions),
+        resolution=_resolution(primary, scored),
+        breakdown=_breakdown(primary, dataset, scored),
         replicates=[round(float(value), 6) for value in replicates],
         setting=_setting(fitted, fitted.chosen),
         settings=[_setting(fitted, place) for place in range(len(fitted.settings))],
@@ -172,46 +218,62 @@ def make_record(
     return record, files
 
 
-def _files(job: Job, fitted: Fitted, scored: Scored, options: Options) -> dict[str, bytes]:
+def _files(job: Job, fitted: Fitted | PixelFitted, scored: Scored, options: Options) -> dict[str, bytes]:
     """Return the samples, and the chosen heads where they were asked for."""
     stem = record_stem(job.task.name, options.protocol.name, job.resume)
     test = job.prepared.dataset.test
     arrays = {
         "ids": np.array(test.ids),
-        "targets": test.targets.astype(np.int32),
         "groups": test.groups.astype(np.int32),
-        "predictions": scored.predictions.astype(np.int32),
         **{f"statistics.{name}": rows.astype(np.float32) for name, rows in scored.statistics.items()},
     }
+    if scored.predictions is not None:
+        arrays |= {"targets": test.targets.astype(np.int32), "predictions": scored.predictions.astype(np.int32)}
     files = {f"{stem}.npz": pack_arrays(arrays)}
     if options.save_heads:
         files[f"{stem}.safetensors"] = _pack_heads(fitted, job.prepared.dataset.classes)
     return files
 
 
-def _pack_heads(fitted: Fitted, classes: tuple[str, ...]) -> bytes:
+def _pack_heads(fitted: Fitted | PixelFitted, classes: tuple[str, ...]) -> bytes:
     from safetensors.torch import save
 
+    states = [head.state() if isinstance(fitted, PixelFitted) else state(head) for head in fitted.heads]  # type: ignore[union-attr, arg-type]
     tensors = {
-        f"seed{seed}.{name}": tensor.contiguous()
-        for seed, head in enumerate(fitted.heads)
-        for name, tensor in state(head).items()
+        f"seed{seed}.{name}": tensor.cpu().contiguous()
+        for seed, named in enumerate(states)
+        for name, tensor in named.items()
     }
-    if fitted.setting.standardise:
+    if isinstance(fitted, PixelFitted):
+        tensors |= {"output.mean": fitted.answer.mean.cpu(), "output.scale": fitted.answer.scale.cpu()}
+    elif fitted.setting.standardise:
         tensors |= {"features.mean": fitted.mean.cpu(), "features.std": fitted.std.cpu()}
     return save(tensors, metadata={"classes": "\n".join(classes)})
 
 
-def _breakdown(classes: tuple[str, ...], targets: np.ndarray, predictions: np.ndarray) -> dict[str, float | None]:
-    shares = class_accuracies(targets, predictions, len(classes))
-    return {name: number(round(float(share), 6)) for name, share in zip(classes, shares, strict=True)}
+def _resolution(primary: Metric, scored: Scored) -> float | None:
+    """Return what targets as coarse as the finest map would score: information, no ceiling to divide by."""
+    if scored.resolution is None:
+        return None
+    return number(round(float(primary.value(primary.totals(scored.resolution))), 6))
 
 
-def _setting(fitted: Fitted, place: int) -> SettingFacts:
+def _breakdown(primary: Metric, dataset: Dataset, scored: Scored) -> dict[str, float | None]:
+    """Return the score class by class: accuracy of images, intersection over union of pixels."""
+    if scored.predictions is not None:
+        shares = class_accuracies(dataset.test.targets, scored.predictions, len(dataset.classes))
+    elif isinstance(primary, MeanIoU):
+        shares = np.mean([primary.per_class(primary.totals(rows)) for rows in scored.statistics[primary.name]], axis=0)
+    else:
+        return {}
+    return {name: number(round(float(share), 6)) for name, share in zip(dataset.classes, shares, strict=True)}
+
+
+def _setting(fitted: Fitted | PixelFitted, place: int) -> SettingFacts:
     return SettingFacts(**asdict(fitted.settings[place]), validation=number(fitted.validation[place]))
 
 
-def _curves(fitted: Fitted) -> CurveFacts:
+def _curves(fitted: Fitted | PixelFitted) -> CurveFacts:
     def column(table: list[list[float]]) -> list[float | None]:
         return [number(row[fitted.chosen]) for row in table]
 

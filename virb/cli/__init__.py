@@ -1,0 +1,81 @@
+"""Command line: parsing and printing only. Heavy imports stand inside the commands, so that help is instant."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from virb.cli.board import leaderboard
+from virb.cli.cache import cache_app
+from virb.cli.cards import encoders_app, tasks_app
+from virb.cli.data import data_app
+from virb.cli.run import evaluate, plan
+from virb.errors import VirbError
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="virb",
+    help="What a visual encoder is worth: frozen features, task heads, honest scores.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (evaluate, plan, leaderboard):
+    app.command()(command)
+for name, group in (("tasks", tasks_app), ("encoders", encoders_app), ("data", data_app), ("cache", cache_app)):
+    app.add_typer(group, name=name)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from virb import __version__
+
+        typer.echo(f"virb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s")
+    for noisy in ("PIL", "matplotlib", "urllib3", "httpx", "huggingface_hub", "filelock", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; a user's error is a message, never a traceback unless --debug asks for it."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    ordered = [*(["--debug"] if debug else []), *(item for item in given if item != "--debug")]
+    try:
+        code = int(app(ordered, prog_name="virb", standalone_mode=False) or 0)
+    except VirbError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        show = getattr(error, "show", None)  # click's own usage errors know how to print themselves
+        if show is None:
+            raise
+        show()
+        return int(getattr(error, "exit_code", 2))
+    if code == _INTERRUPTED:
+        typer.echo("\nInterrupted. Finished records are whole; the same command goes on.", err=True)
+    return code

@@ -1,0 +1,190 @@
+"""Command line: evaluate, and plan, which says what evaluate would do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from virb.cli.options import (
+    CacheSize,
+    Data,
+    Device,
+    Encoders,
+    Json,
+    Limit,
+    Out,
+    Precision,
+    ProtocolName,
+    Sample,
+    Seeds,
+    Tasks,
+    Workers,
+)
+from virb.cli.printing import columns, indent
+from virb.errors import VirbError
+
+if TYPE_CHECKING:
+    from virb.harness import Report
+    from virb.plan import Options
+
+
+def evaluate(
+    encoder: Encoders,
+    tasks: Tasks = "all",
+    sample: Sample = False,
+    data: Data = None,
+    protocol: ProtocolName = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    limit: Limit = None,
+    seeds: Seeds = None,
+    out: Out = Path("results"),
+    force: Annotated[bool, typer.Option("--force", help="Redo what is done already.")] = False,
+    save_heads: Annotated[bool, typer.Option("--save-heads", help="Keep the chosen heads as safetensors.")] = False,
+    skip_bad: Annotated[
+        int, typer.Option("--skip-bad", help="Leave out at most N pictures that cannot be read, and record them.")
+    ] = 0,
+    workers: Workers = None,
+    cache_size: CacheSize = None,
+    json_output: Json = False,
+) -> None:
+    """Evaluate encoders on tasks; the same command goes on where it was stopped."""
+    from virb import api
+    from virb.progress import choose
+    from virb.suite import encoder_cards, select_tasks
+
+    cards, selection = encoder_cards(encoder), select_tasks(tasks)
+    options = _options(locals())
+    from virb.harness import Report, run
+    from virb.plan import check_encoder
+
+    for card in cards:  # before any work
+        check_encoder(card)
+    progress = choose()
+    if sample:
+        api.make_sample(selection, progress)
+
+    report = Report()
+    try:
+        run(cards, selection, options, progress, report)
+    finally:
+        if json_output:
+            typer.echo(api.frame(report).to_json(orient="records", indent=1))
+        elif report.records or report.resumed:
+            typer.echo(_summary(report))
+        _explain(report, options)
+    if report.failures or not (report.records or report.resumed):
+        raise typer.Exit(1)
+
+
+def plan(
+    encoder: Encoders,
+    tasks: Tasks = "all",
+    sample: Sample = False,
+    data: Data = None,
+    protocol: ProtocolName = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    limit: Limit = None,
+    seeds: Seeds = None,
+    out: Out = Path("results"),
+    workers: Workers = None,
+    json_output: Json = False,
+) -> None:
+    """Say what would run: image sets, what is missing and why, cache, and minutes from a timed probe."""
+    from virb import api
+    from virb.progress import choose
+    from virb.suite import encoder_cards, select_tasks
+
+    cards, selection = encoder_cards(encoder), select_tasks(tasks)
+    options = _options(locals())
+    if sample:
+        api.make_sample(selection, choose())
+    from virb.cost import estimate
+    from virb.plan import image_sets, load_encoder, prepare
+
+    prepared, missing = prepare(selection, options)
+    rows: list[dict[str, Any]] = []
+    for card in cards if prepared else ():
+        loaded = load_encoder(card)
+        for image_set in image_sets(loaded, prepared, options):
+            cost = estimate(loaded, image_set, options)
+            rows.append(
+                {
+                    "encoder": card.name,
+                    "image set": image_set.pool.source,
+                    "view": f"{image_set.view.geometry} {image_set.view.size}",
+                    "images": len(image_set.rows),
+                    "to encode": cost.images,
+                    "cache MB": round(cost.bytes / 1e6, 1),
+                    "minutes": round((cost.encode_seconds + cost.fit_seconds) / 60, 2),
+                    "tasks": ", ".join(job.task.name + (" (done)" if job.finished else "") for job in image_set.jobs),
+                }
+            )
+    gaps = [{"task": gap.task.name, "fails": gap.failed, "reason": str(gap.error)} for gap in missing]
+    if json_output:
+        typer.echo(json.dumps({"plan": rows, "missing": gaps}, indent=1))
+    else:
+        total = sum(row["minutes"] for row in rows)
+        typer.echo(
+            f"{columns(rows)}\n\nIn all about {total:.1f} minutes, estimated from a short probe on this machine."
+            if rows
+            else "Nothing would run."
+        )
+        for gap in gaps:
+            typer.echo(f"\n{'Fails' if gap['fails'] else 'Left out'}: {gap['task']}\n{indent(str(gap['reason']))}")
+    if any(gap["fails"] for gap in gaps) or not rows:
+        raise typer.Exit(1)
+
+
+def _options(given: dict[str, Any]) -> Options:
+    from virb.api import make_options
+
+    names = "sample data device precision limit seeds out force save_heads skip_bad workers cache_size".split()
+    return make_options(protocol_name=given["protocol"], **{name: given[name] for name in names if name in given})
+
+
+def _summary(report: Report) -> str:
+    """Return the table a run ends with."""
+    from virb.leaderboard import show
+
+    rows = []
+    for record in [*report.records, *report.resumed]:
+        score, unit = record.score, record.score.unit
+        rows.append(
+            {
+                "encoder": record.encoder.name,
+                "task": record.task.name,
+                "metric": score.metric,
+                "score": f"{show(score.value, unit)} [{show(score.low, unit)}, {show(score.high, unit)}]",
+                "floor": show(record.floor.value, unit),
+                "also": ", ".join(f"{name} {show(other.value, other.unit)}" for name, other in record.also.items()),
+                "status": "measured" if record in report.records else "done before",
+            }
+        )
+    first = (report.records or report.resumed)[0]
+    kind = "sample world (synthetic data)" if first.data.source == "sample" else "real data"
+    title = f"{kind}, protocol {first.protocol.name}; 95 % intervals; floor = best constant predictor"
+    return f"\n{title}\n\n{columns(rows)}"
+
+
+def _explain(report: Report, options: Options) -> None:
+    """Say what did not run and why, also when the run was stopped."""
+    for gap in report.skipped:
+        typer.echo(f"\nleft out: {gap.task.name}\n{indent(str(gap.error))}", err=True)
+    for failure in report.failures:
+        where = " on ".join(filter(None, (failure.encoder, failure.task)))
+        message = str(failure.error) if isinstance(failure.error, VirbError) else _unexpected(failure.error)
+        typer.echo(f"\nFAILED: {where}\n{indent(message)}", err=True)
+    done = len(report.records) + len(report.resumed)
+    if done:
+        typer.echo(f"\n{done} record{'s' * (done > 1)} in {options.out / 'records'}", err=True)
+    elif report.skipped and not report.failures:
+        typer.echo("\nNothing could run.", err=True)
+
+
+def _unexpected(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}\nThis is a fault in virb or below it; --debug shows where."
