@@ -190,16 +190,21 @@ def test_settings_within_a_standard_error_of_the_best_are_settled_by_the_loss() 
     assert choice(scores, [2.0, 1.5, 0.05, 0.1], error=0.15, name="mae") == 2
 
 
-def test_the_standard_error_of_a_share_is_that_of_the_textbook_and_grows_with_groups() -> None:
+def test_the_standard_error_of_a_share_is_that_of_the_textbook_and_no_larger_by_groups() -> None:
     random = np.random.default_rng(0)
     hits = (random.random(400) < 0.3).astype(float)
-    rows = np.stack([hits, np.ones(400)], axis=1)
-    split = Split(tuple(map(str, range(400))), np.arange(400)[:, None], np.zeros(400, np.int64), np.arange(400))
+    ids = tuple(map(str, range(400)))
     expected = math.sqrt(hits.mean() * (1 - hits.mean()) / 400)
-    assert standard_error([rows], split, METRICS["top1"]) == pytest.approx(expected, rel=0.15)
-    clustered = np.repeat(rows[::20], 20, axis=0)
-    together = Split(split.ids, split.index, split.targets, np.repeat(np.arange(20), 20))
-    assert standard_error([clustered], together, METRICS["top1"]) > 3 * expected
+
+    def error(order: np.ndarray, groups: np.ndarray) -> float:
+        split = Split(ids, np.arange(400)[:, None], np.zeros(400, np.int64), groups)
+        return standard_error([np.stack([hits[order], np.ones(400)], axis=1)], split, METRICS["top1"])
+
+    scenes = np.repeat(np.arange(4), 100)
+    assert error(np.arange(400), np.arange(400)) == pytest.approx(expected, rel=0.15)
+    assert error(np.argsort(hits), scenes) == pytest.approx(expected, rel=0.15)  # scenes that differ much
+    dealt = np.argsort(hits, kind="stable").reshape(100, 4).T.ravel()
+    assert error(dealt, scenes) < expected / 2  # scenes that hardly differ
 
 
 def test_the_l2_penalty_leads_to_the_optimum_of_logistic_regression() -> None:

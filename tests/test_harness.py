@@ -67,7 +67,9 @@ def test_a_run_leaves_a_complete_record_for_every_task(sample_root: Path, tmp_pa
         assert record.score.low <= record.score.value <= record.score.high
         assert record.floor.low <= record.floor.value <= record.floor.high
         assert record.setting in record.settings
-        assert record.setting.validation == max(setting.validation or 0 for setting in record.settings)
+        best = max(setting.validation or 0 for setting in record.settings)
+        held = record.data.counts["val"]
+        assert (record.setting.validation or 0) >= best - 1.2 * (best * (1 - best) / held) ** 0.5
         assert record.curves.epochs[-1] == 30
         assert set(record.seconds) == {"encode", "fit", "score"}
     assert records["clevr_count"].floor.value == pytest.approx(1 / 8, abs=0.02)
@@ -184,11 +186,11 @@ def test_a_truncated_image_fails_its_task_with_the_files_name(sample_root: Path,
     shutil.copytree(sample_root / "dtd", tmp_path / "data" / "dtd")
     broken = next((tmp_path / "data" / "dtd" / "images").rglob("*.jpg"))
     broken.write_bytes(broken.read_bytes()[:300])
-    report = run(tmp_path, tasks=THREE, root=tmp_path / "data")
+    report = run(tmp_path, tasks="image", root=tmp_path / "data")
     assert [failure.task for failure in report.failures] == ["dtd"]
     assert isinstance(report.failures[0].error, DataError)
     assert broken.name in str(report.failures[0].error)
-    assert sorted(gap.task.name for gap in report.skipped) == ["clevr_count", "thor_egomotion"]
+    assert {"clevr_count", "thor_egomotion"} <= {gap.task.name for gap in report.skipped}
 
 
 def test_an_output_folder_that_cannot_be_written_is_found_before_the_work(

@@ -24,7 +24,8 @@ from virb.pictures.colours import (
     scale_of,
     shrink,
 )
-from virb.pictures.sheet import _BANDS, _LINE, _PANEL, _drawn
+from virb.pictures.layout import LINE
+from virb.pictures.sheet import _BANDS, _PANEL, _drawn
 from virb.types import IGNORED, Dataset, LabelKind, Labels, Pool, Split
 
 NAMES = ("road", "tree", "sky")
@@ -232,7 +233,7 @@ def test_more_samples_make_a_larger_sheet(tmp_path: Path) -> None:
     dataset = halves(tmp_path, "classes")
     small, large = contact_sheet(dataset, count=3), contact_sheet(dataset, count=6)
     assert large.width == small.width
-    assert large.height - small.height == 3 * (_PANEL[0] // 2 + _LINE + 6)
+    assert large.height - small.height == 3 * (_PANEL[0] // 2 + LINE + 6)
 
 
 def test_more_samples_than_there_are_is_all_of_them(tmp_path: Path) -> None:

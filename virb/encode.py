@@ -188,7 +188,8 @@ def read_image(pool: Pool, row: int) -> torch.Tensor:
     path = pool.paths[row]
     try:
         with Image.open(path) if pool.reader is None else pool.reader(path, pool.rows[row]) as image:
-            return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+            rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy what is RGB already
+            return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             f"{path} cannot be read as an image: {error}",

@@ -6,20 +6,26 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from virb import published
 from virb.backbones import Encoder
 from virb.errors import OutputError
-from virb.fit import Fitted, PixelFitted, epochs, fit, fit_pixels
+from virb.fit import Fitted, PixelFitted, epochs, fit, fit_pixels, predict_pixels
 from virb.metrics import METRICS, metric_for
 from virb.paths import explain_write_errors
+from virb.pictures import as_png, prediction_sheet
+from virb.pictures.answers import Answers, image_answers, pixel_answers
 from virb.plan import ImageSet, Job, Missing, Options, Prepared, check_encoder, image_sets, load_encoder, prepare
 from virb.progress import Progress, Silent
-from virb.record import Record, write
-from virb.score import make_record, score, score_pixels
+from virb.record import Record, beside, write
+from virb.score import Scored, make_record, score, score_pixels
 from virb.spec import EncoderCard, PixelTraining, Training
+from virb.stream import StreamedMaps
 from virb.suite import Selection
 from virb.targets import Targets, load_targets
 from virb.types import Features
@@ -74,6 +80,53 @@ def run(
     for source in encoders if prepared else ():
         _run_encoder(source, prepared, options, progress, report)
     return report
+
+
+def show(
+    source: EncoderCard | nn.Module,
+    selection: Selection,
+    options: Options,
+    count: int = 6,
+    progress: Progress | None = None,
+) -> Path:
+    """Draw what one encoder's head answers on some test samples of one task, and name the picture in the record.
+
+    Heads are not kept as a rule, and training them again is repeatable: so that is done. A record that is there
+    already stays as it is, but for its picture.
+    """
+    progress = progress or Silent()
+    torch.set_flush_denormal(True)  # as above: the same numbers must come out
+    _check_writable(options)
+    check_encoder(source)
+    prepared, missing = prepare(selection, options)
+    if missing:
+        raise missing[0].error
+    encoder = load_encoder(source)
+    before = image_sets(encoder, prepared, replace(options, force=False))[0].jobs[0].finished
+    (image_set,) = image_sets(encoder, prepared, replace(options, force=True))
+    (job,) = image_set.jobs
+    started = time.perf_counter()
+    features = _features(encoder, image_set, options, progress)
+    seconds = time.perf_counter() - started
+    measured = _measured(encoder, image_set, job, features, seconds, {}, options, progress)
+    record, files = (before, {}) if before else (measured.record, measured.files)
+    picture = as_png(prediction_sheet(record, job.prepared.dataset, _answers(job, measured, features, options, count)))
+    name = f"{record.stem}.png"
+    named = record.model_copy(update={"picture": beside(name, picture)})
+    return write(named, options.out, {**files, name: picture}).with_name(name)
+
+
+def _answers(job: Job, measured: _Measured, features: Features, options: Options, count: int) -> Answers:
+    """Return some test samples with what the first seed's head makes of them."""
+    task, dataset, fitted, targets = job.task, job.prepared.dataset, measured.fitted, measured.targets
+    metric = metric_for(job.prepared.metrics[0], task.dataset, task.target, len(dataset.classes))
+    rows, classes = measured.scored.statistics[metric.name][0], measured.scored.predictions
+    if classes is not None:
+        return image_answers(metric, dataset, rows, classes[0], count)
+    assert isinstance(fitted, PixelFitted)
+    assert targets is not None
+    predicted = partial(predict_pixels, fitted, features, targets, device=options.device)
+    return pixel_answers(metric, dataset, rows, predicted, count)
 
 
 def _run_encoder(
@@ -137,7 +190,33 @@ def _run_job(
     progress: Progress,
 ) -> Record:
     """Train, choose, score once, write."""
-    started = time.perf_counter()
+    measured = _measured(encoder, image_set, job, features, encode_seconds, fits, options, progress)
+    write(measured.record, options.out, measured.files)
+    return measured.record
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A record with the files beside it, and what it was made from."""
+
+    record: Record
+    files: dict[str, bytes]
+    fitted: Fitted | PixelFitted
+    scored: Scored
+    targets: Targets | None
+
+
+def _measured(
+    encoder: Encoder,
+    image_set: ImageSet,
+    job: Job,
+    features: Features,
+    encode_seconds: float,
+    fits: dict[str, Fitted | None],
+    options: Options,
+    progress: Progress,
+) -> _Measured:
+    started, targets = time.perf_counter(), None
     if job.task.level == "pixel":
         targets = _targets(job.prepared, options, progress)
         trained_pixels = _fit_pixels(encoder, image_set, job.prepared, features, targets, options, progress)
@@ -150,8 +229,7 @@ def _run_job(
         scored = score(job, trained_heads, features, options.device)
     seconds = {"encode": encode_seconds, "fit": trained - started, "score": time.perf_counter() - trained}
     record, files = make_record(encoder, image_set, job, fitted, scored, seconds, options)
-    write(record, options.out, files)
-    return record
+    return _Measured(record, files, fitted, scored, targets)
 
 
 def _heads(
@@ -176,7 +254,39 @@ def _heads(
 
 
 def _features(encoder: Encoder, image_set: ImageSet, options: Options, progress: Progress) -> Features:
-    """Return an image set's features, on the device that heads train on."""
+    """Return an image set's features, on the device that heads train on; maps that are streamed are made later."""
+    if image_set.streaming:
+        return _streamed(encoder, image_set, options, progress)
+    return _cached(encoder, image_set, options, progress)
+
+
+def _streamed(encoder: Encoder, image_set: ImageSet, options: Options, progress: Progress) -> Features:
+    """Return features whose maps are made batch by batch; pooled ones are kept where a waiting job reads them."""
+    streaming = image_set.streaming
+    assert streaming is not None
+    pool, rows, view, kept = image_set.pool, image_set.rows, image_set.view, image_set.kept
+    progress.say(f"{encoder.card.name}: maps of {pool.source} are made batch by batch: {streaming.reason}")
+    features = Features(rows, torch.empty(len(rows), 0))
+    if any(job.task.level == "image" and job.finished is None for job in image_set.jobs):
+        features = _cached(encoder, replace(image_set, kept=()), options, progress)
+    maps = StreamedMaps(
+        encoder,
+        pool,
+        features.rows,
+        view,
+        streaming.numerics,
+        kept,
+        options.device,
+        options.decoders,
+        exact=streaming.exact,
+        augment=streaming.augment,
+    )
+    levels = encoder.levels(view.size)
+    return replace(features, maps=maps, levels=tuple(levels[place] for place in kept))
+
+
+def _cached(encoder: Encoder, image_set: ImageSet, options: Options, progress: Progress) -> Features:
+    """Return features from the cache, encoded first where they are not there."""
     stage = f"{encoder.card.name}: encode {image_set.pool.source}"
     with progress.stage(stage, len(image_set.rows), "images") as advance:
         features = options.features().features(
@@ -240,10 +350,12 @@ def _fit_pixels(
             view=image_set.view,
             loss=task.loss,
             training=training,
-            metric=metric_for(task.metric, task.dataset, task.target, len(dataset.classes)),
+            metric=metric_for(prepared.metrics[0], task.dataset, task.target, len(dataset.classes)),
             name=task.name,
             device=options.device,
             advance=advance,
+            model=getattr(encoder.body, "model", None),
+            weights=published.weights_of(task) if prepared.as_published else None,
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from virb import backbones, checkpoints
+from virb import backbones, checkpoints, published
 from virb.backbones import Encoder
 from virb.cache import Cache
 from virb.data import read_dataset
@@ -21,6 +21,7 @@ from virb.heads.dense import DENSE, Inputs
 from virb.paths import cache_folder
 from virb.record import Record, Source, comparison_key, finished, record_folder, record_stem, resume_key
 from virb.spec import EncoderCard, PixelTraining, Protocol, Task, Training
+from virb.stream import CHUNK
 from virb.suite import SCHEMES, Selection, safe_name, task
 from virb.types import Dataset, Numerics, Pool, View, unique_rows
 
@@ -67,10 +68,22 @@ class Prepared:
     """The task whose heads are scored here, where the card says `head_of`."""
 
     @property
+    def as_published(self) -> bool:
+        """Whether head, target and metric are those of the 2021 paper where they differ from the card's."""
+        return isinstance(self.training, PixelTraining) and self.training.head == "published"
+
+    @property
     def head(self) -> str:
-        """The head that is trained: the card's, or the light one of the protocol."""
+        """The head that is trained: the card's, the paper's for it, or the light one of the protocol."""
+        if self.as_published:
+            return published.head_of(self.task)
         light = isinstance(self.training, PixelTraining) and self.training.head == "dense_linear"
         return "dense_linear" if light else self.task.head
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is measured, the primary metric first: the card's, or the one number of the paper."""
+        return (published.metric_of(self.task),) if self.as_published else (self.task.metric, *self.task.also)
 
     @property
     def learnt(self) -> Dataset:
@@ -103,6 +116,16 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Streaming:
+    """How maps are made batch by batch instead of kept, and why."""
+
+    numerics: Numerics
+    exact: bool
+    augment: bool
+    reason: str
+
+
+@dataclass(frozen=True)
 class ImageSet:
     """The unique images of one source under one view, and the jobs that share their features."""
 
@@ -114,6 +137,8 @@ class ImageSet:
 
     kept: tuple[int, ...] = ()
     """The places of the encoder's maps that any waiting job reads, beside the pooled embedding."""
+    streaming: Streaming | None = None
+    """None: the maps, if any, are in the cache."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -184,6 +209,8 @@ def _prepared(one: Task, options: Options) -> Prepared:
         dataset = replace(dataset, rule=f"{dataset.rule}; heads of {parent.task.name} {parent.dataset.digest}")
     elif options.protocol.choice == "none":
         dataset = dataset.merged()
+    if isinstance(training, PixelTraining) and training.head == "published":
+        dataset = published.as_published(dataset, one)
     prepared = Prepared(one, dataset.limited(options.limit), training, parent)
     return _checked(prepared)
 
@@ -248,8 +275,8 @@ def image_sets(encoder: Encoder, prepared: Sequence[Prepared], options: Options)
         numerics = choose_numerics(options.device, view.size, options.precision)
         jobs = tuple(_job(item, encoder, numerics, options) for item in members)
         rows = unique_rows(item.dataset.rows for item in members)
-        kept = _kept(encoder, view, jobs)
-        sets.append(ImageSet(members[0].dataset.pool, rows, view, numerics, jobs, kept))
+        plain = ImageSet(members[0].dataset.pool, rows, view, numerics, jobs, _kept(encoder, view, jobs))
+        sets.append(replace(plain, streaming=_streaming(encoder, plain, options)))
     return sets
 
 
@@ -261,6 +288,28 @@ def _kept(encoder: Encoder, view: View, jobs: Sequence[Job]) -> tuple[int, ...]:
         return tuple(range(len(levels)))
     inputs = Inputs(levels, (view.size, view.size))
     return DENSE["dense_linear"](1, inputs, 1, torch.Generator(), torch.device("cpu")).places
+
+
+def _streaming(encoder: Encoder, images: ImageSet, options: Options) -> Streaming | None:
+    """Return how to stream maps: where training goes as published, or the cache has no room for them."""
+    if not images.kept:
+        return None
+    numerics = replace(images.numerics, chunk=min(images.numerics.chunk, CHUNK))
+    waiting = [job.prepared for job in images.jobs if job.finished is None]
+    if any(item.as_published for item in waiting):
+        pixel = options.protocol.pixel
+        augment = pixel is not None and pixel.augment
+        how = ", in other colours each time" if augment else ""
+        return Streaming(numerics, exact=True, augment=augment, reason=f"as published{how}")
+    levels = encoder.levels(images.view.size)
+    size = 2 * len(images.rows) * sum(levels[place].size for place in images.kept)
+    if size <= options.cache_limit:
+        return None
+    if options.features().holds(encoder, images.pool, images.rows, images.view, images.numerics, images.kept):
+        return None
+    have = options.cache_limit / GIB
+    reason = f"they take {size / GIB:.2f} GiB and the cache {have:.2f} (--cache-size)"
+    return Streaming(numerics, exact=False, augment=False, reason=reason)
 
 
 def _job(item: Prepared, encoder: Encoder, numerics: Numerics, options: Options) -> Job:

@@ -150,11 +150,15 @@ class Record(Frozen):
     curves: CurveFacts
     train_loss: float
     numerics: dict[str, str | int | bool]
+    frozen: Literal["fully", "all but a copy of layer4"] | None = None
+    """What of the encoder was not trained; None in records that are older than this field."""
     device: str
     versions: dict[str, str]
     keys: Keys
     samples: FileFacts
     heads: FileFacts | None = None
+    picture: FileFacts | None = None
+    """Some test samples with what the heads answer, where 'virb show' drew them."""
     created: str
     seconds: dict[str, float]
 

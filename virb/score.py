@@ -36,7 +36,7 @@ from virb.record import (
 )
 from virb.stats import bootstrap, interval
 from virb.targets import Targets
-from virb.types import IGNORED, Dataset, Features
+from virb.types import IGNORED, Dataset, Features, Numerics
 
 _BATCH = 64
 
@@ -119,7 +119,7 @@ def _check_finite(outputs: torch.Tensor) -> None:
 
 def _metrics(job: Job) -> list[Metric]:
     task, classes = job.task, len(job.prepared.dataset.classes)
-    return [metric_for(name, task.dataset, task.target, classes) for name in (task.metric, *task.also)]
+    return [metric_for(name, task.dataset, task.target, classes) for name in job.prepared.metrics]
 
 
 def _score(metric: Metric, statistics: Sequence[np.ndarray], job: Job) -> tuple[Score, np.ndarray]:
@@ -206,7 +206,8 @@ def make_record(
         settings=[_setting(fitted, place) for place in range(len(fitted.settings))],
         curves=_curves(fitted),
         train_loss=fitted.curves.train_loss[-1][fitted.chosen],
-        numerics=asdict(image_set.numerics),
+        numerics=asdict(_numerics(image_set, job)),
+        frozen="all but a copy of layer4" if job.prepared.head == "published_deeplab" else "fully",
         device=_device_name(options.device),
         versions=_versions(),
         keys=Keys(data=dataset.digest, comparison=job.comparison, resume=job.resume),
@@ -216,6 +217,12 @@ def make_record(
         seconds={name: round(value, 3) for name, value in seconds.items()},
     )
     return record, files
+
+
+def _numerics(image_set: ImageSet, job: Job) -> Numerics:
+    """Return how this job's features were made: streamed maps may have smaller chunks than what is cached."""
+    streamed = image_set.streaming if job.task.level == "pixel" else None
+    return streamed.numerics if streamed else image_set.numerics
 
 
 def _files(job: Job, fitted: Fitted | PixelFitted, scored: Scored, options: Options) -> dict[str, bytes]:

@@ -169,10 +169,17 @@ class Training(Grid):
 class PixelTraining(Grid):
     """The training of pixel-wise heads."""
 
-    head: Literal["card", "dense_linear"]
-    """`card`: the head that the task's card names; `dense_linear`: the light one for every task."""
+    head: Literal["card", "dense_linear", "published"]
+    """`card`: the head that the task's card names; `dense_linear`: the light one for every task; `published`: that of
+    the 2021 paper for what the card names, with the paper's target and metric."""
     search_seeds: Positive
     """Every setting is trained with these many seeds, the chosen one with the rest of them too."""
+    augment: bool = False
+    """Whether the colours of training pictures are changed each time they are seen, for published heads."""
+    clip: Annotated[float, Field(gt=0)] | None = 1.0
+    """The largest norm of one setting's gradient; none where it may be any."""
+    scale_targets: bool = True
+    """Whether values are learnt in units of their deviation, so that one learning rate suits metres and shares."""
 
 
 class Protocol(Card):
@@ -189,6 +196,12 @@ class Protocol(Card):
     """None: this protocol does not train pixel-wise heads."""
     tiles: bool = False
     """Whether pictures too large for one view are cut into tiles, where a task's card says so, or squashed."""
+
+    @model_validator(mode="after")
+    def _only_published_training_changes_pictures(self) -> Self:
+        if self.pixel and self.pixel.augment and self.pixel.head != "published":
+            raise ValueError(f"pixel: augment: true goes with head: published, not with {self.pixel.head}")
+        return self
 
     @model_validator(mode="after")
     def _a_choice_needs_validation(self) -> Self:
@@ -216,6 +229,13 @@ class Protocol(Card):
                 f"protocol {self.name} has no comparable published numbers for task {task.name}"
                 + (f" ({numbers.reason})" if numbers else ""),
                 "a task whose card says 'comparable: true' under 'published'",
+                "leave this task out, or use --protocol standard",
+            )
+        if task.level == "pixel" and task.geometry == "tiles":
+            raise CardError(
+                f"protocol {self.name} cannot repeat {task.name}: the paper trained it on crops of full-size pictures "
+                "and tested on whole ones, and only squashed pictures are offered here",
+                "a task that the paper, too, squashed to one size",
                 "leave this task out, or use --protocol standard",
             )
         return own.model_copy(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from virb.errors import UsageError, nearest
+from virb.paths import card_folder
 from virb.registry import Registry
 from virb.spec import EncoderCard, Protocol, Task
 
@@ -63,6 +64,29 @@ def select_tasks(text: str) -> Selection:
 def task(name: str) -> Task:
     """Return a task by name or from a card file."""
     return Task.read(_card_file(name) or TASKS.path(name, also_known=tuple(GROUPS)))
+
+
+def bibtex(wanted: Task) -> str:
+    """Return BibTeX entries of what to cite for a task: papers of its data set, and its own where it has one."""
+    entries = [entry for names, entry in _papers() if names & {wanted.name, wanted.dataset}]
+    if not entries:
+        raise UsageError(
+            f"no paper is known for the data set '{wanted.dataset}' of task {wanted.name}",
+            "a data set that 'virb data' lists",
+            f"cite what the card names: {wanted.paper}",
+        )
+    return "\n\n".join(entries)
+
+
+def _papers() -> list[tuple[set[str], str]]:
+    """Return each entry without its keywords, which hold data sets and tasks it stands for beside its key."""
+    text = (card_folder("sources") / "papers.bib").read_text(encoding="utf-8")
+    found = []
+    for entry in re.finditer(r"^@\w+\{(\w+),\n.*?^\}$", text, re.MULTILINE | re.DOTALL):
+        keywords = re.search(r"^ *keywords *= \{(.*)\},\n", entry[0], re.MULTILINE)
+        names = {entry[1], *(keywords[1].split(", ") if keywords else ())}
+        found.append((names, entry[0].replace(keywords[0], "") if keywords else entry[0]))
+    return found
 
 
 def _card_file(text: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""`python -m virb.bench heads | encode`: print the figures behind the claims about speed."""
+"""`python -m virb.bench heads | encode | data`: print the figures behind the claims about speed."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ def encode(
     from virb.bench.encode import compare
 
     compare(arch, size, images, rounds, device)
+
+
+@app.command()
+def data(
+    images: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 64,
+    size: Annotated[int, typer.Option(min=1, help="Pixel size of the view.")] = 224,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 9,
+) -> None:
+    """Print images per CPU second from JPEG files to tensors, against Pillow and torchvision's transforms."""
+    from virb.bench.data import compare
+
+    compare(images, size, rounds)
 
 
 if __name__ == "__main__":

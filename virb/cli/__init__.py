@@ -14,6 +14,7 @@ from virb.cli.cache import cache_app
 from virb.cli.cards import encoders_app, tasks_app
 from virb.cli.data import data_app
 from virb.cli.run import evaluate, plan
+from virb.cli.show import show
 from virb.errors import VirbError
 
 _INTERRUPTED = 130
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (evaluate, plan, leaderboard):
+for command in (evaluate, plan, show, leaderboard):
     app.command()(command)
 for name, group in (("tasks", tasks_app), ("encoders", encoders_app), ("data", data_app), ("cache", cache_app)):
     app.add_typer(group, name=name)

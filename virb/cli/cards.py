@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
 import typer
 
 from virb.cli.options import Json
 from virb.cli.printing import columns, json_asked, show_card
+from virb.errors import UsageError
 
 tasks_app = typer.Typer(help="List tasks, or show one card.", invoke_without_command=True)
 encoders_app = typer.Typer(help="List encoders, or show one card.", invoke_without_command=True)
@@ -42,11 +44,21 @@ def list_tasks(context: typer.Context, json_output: Json = False) -> None:
 
 
 @tasks_app.command("show")
-def show_task(context: typer.Context, name: str, json_output: Json = False) -> None:
-    """Show one task's card."""
-    from virb.suite import task
+def show_task(
+    context: typer.Context,
+    name: str,
+    cite: Annotated[bool, typer.Option("--bibtex", help="Print what to cite for it instead, as BibTeX.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Show one task's card, or the papers behind it."""
+    from virb.suite import bibtex, task
 
-    show_card(task(name), json_asked(context, json_output))
+    if cite and json_asked(context, json_output):
+        raise UsageError("both --bibtex and --json were given", "one of them", "leave one out")
+    if cite:
+        typer.echo(bibtex(task(name)))
+    else:
+        show_card(task(name), json_asked(context, json_output))
 
 
 @encoders_app.callback()

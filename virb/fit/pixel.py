@@ -8,68 +8,31 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch.nn import functional
+from torch import nn
 
 from virb.digest import seed_of
 from virb.encode import unpack_maps
 from virb.errors import NumericsError
+from virb.fit.answer import Answer, answer_to
 from virb.fit.choice import Curves, Setting, average, choose, one_thread, standard_error
-from virb.heads.dense import DENSE, DenseHeads, Inputs, LevelMoments
+from virb.heads.dense import DENSE, PUBLISHED_DENSE, DenseHeads, Inputs, LevelMoments
 from virb.metrics import Metric
 from virb.spec import PixelTraining
+from virb.store import StoredRows
+from virb.stream import StreamedMaps
 from virb.targets import Targets
-from virb.types import IGNORED, Dataset, Features, Split, View
+from virb.types import Dataset, Features, Split, View
 
 _CURVE_POINTS = 5
 _MOMENT_SAMPLES = 512
 """Training samples that a channel's mean and deviation are taken from: positions make many numbers of each."""
-_CLIP = 1.0
-"""The largest norm of one setting's gradient."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How a head's K numbers per pixel become a prediction, and what its error is: the loss of the card."""
-
-    loss: str
-    mean: torch.Tensor  # [K, 1, 1], of the training targets; 0 for classes
-    scale: torch.Tensor  # [K, 1, 1]; 1 for classes
-
-    @property
-    def outputs(self) -> int:
-        """K."""
-        return len(self.mean)
-
-    def predict(self, output: torch.Tensor) -> torch.Tensor:
-        """Return predictions in the targets' form: classes [n, H, W] or values [n, (K,) H, W]."""
-        if self.loss == "cross_entropy":
-            return output.argmax(1)
-        if self.loss == "binary":
-            return (output[:, 0] > 0).long()
-        values = output * self.scale + self.mean
-        return values[:, 0] if self.outputs == 1 else values
-
-    def error(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss over the pixels that count; 0 where none does."""
-        if self.loss == "cross_entropy":
-            counted = (target != IGNORED).sum()
-            losses = functional.cross_entropy(output, target.long(), ignore_index=IGNORED, reduction="sum")
-        elif self.loss == "binary":
-            kept = target != IGNORED
-            counted = kept.sum()
-            wanted = (target == 1).float()
-            losses = functional.binary_cross_entropy_with_logits(output[:, 0], wanted, kept.float(), reduction="sum")
-        else:
-            wanted = (target if target.ndim == 4 else target[:, None]).sub(self.mean).div(self.scale)
-            kept = wanted.isfinite()
-            counted = kept.sum()
-            losses = (output - wanted.nan_to_num(0.0)).abs().mul(kept).sum()
-        return losses / counted.clamp(min=1)
+_ROWS = 4
+"""Rows of maps that are read from disk at a time: one large piece of fresh memory costs twice as much (measured)."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +59,41 @@ class Source:
     features: Features
     targets: Targets
     device: torch.device
+    read: tuple[int, ...] | None = None
+    """The levels that the heads read, None for all; what `maps` returns for another may be anything of its shape."""
 
     def maps(self, split: Split, rows: np.ndarray) -> list[torch.Tensor]:
         """Return the maps of samples, [n, C, h, w] each, or [n, 2, C, h, w] for pairs of frames."""
-        assert self.features.maps is not None
         frames = self.features.index(split)[rows]
-        packed = self.features.maps.take(frames.ravel())
-        levels = unpack_maps(packed.to(self.device), self.features.levels)
+        levels = self._levels(frames.ravel())
         if frames.shape[1] == 1:
             return levels
         return [level.view(*frames.shape, *level.shape[1:]) for level in levels]
+
+    def _levels(self, places: np.ndarray) -> list[torch.Tensor]:
+        """Return the maps of pictures, [n, C, h, w] each."""
+        maps, levels = self.features.maps, self.features.levels
+        assert maps is not None
+        if self.device.type != "cpu" or not isinstance(maps, StoredRows):
+            return unpack_maps(maps.take(places).to(self.device), levels)
+        read = range(len(levels)) if self.read is None else self.read
+        found = [
+            (torch.empty if place in read else _nothing)(len(places), level.channels, level.height, level.width)
+            for place, level in enumerate(levels)
+        ]
+        for start in range(0, len(places), _ROWS):
+            parts = torch.split(maps.take(places[start : start + _ROWS]), [level.size for level in levels], dim=1)
+            for place in read:
+                some = found[place][start : start + _ROWS]
+                some.copy_(parts[place].view(some.shape))
+        return found
+
+    def drawn(self, name: str) -> Source:
+        """Return the source of one epoch of training: where pictures are changed each time, with draws of its own."""
+        maps = self.features.maps
+        if not isinstance(maps, StreamedMaps):
+            return self
+        return replace(self, features=replace(self.features, maps=maps.drawn(name)))
 
     def wanted(self, split: Split, rows: np.ndarray) -> torch.Tensor:
         """Return the targets of samples."""
@@ -116,6 +104,11 @@ class Source:
         for start in range(0, len(split), size):
             rows = np.arange(start, min(len(split), start + size))
             yield self.maps(split, rows), self.wanted(split, rows)
+
+
+def _nothing(*shape: int) -> torch.Tensor:
+    """Return a tensor of this shape that takes no memory."""
+    return torch.zeros(()).expand(shape)
 
 
 def fit_pixels(
@@ -131,31 +124,49 @@ def fit_pixels(
     name: str,
     device: torch.device,
     advance: Callable[[int], None] = lambda count: None,
+    model: nn.Module | None = None,
+    weights: Sequence[float] | None = None,
 ) -> PixelFitted:
-    """Return heads of the setting that does best on validation: searched with some seeds, trained with all."""
+    """Return heads of the setting that does best on validation: searched with some seeds, trained with all.
+
+    `model` is the encoder's own, for heads that train a copy of a part of it; `weights` are those of classes in the
+    loss.
+    """
+    source = Source(features, targets, device)
+    answer = answer_to(loss, targets, dataset, device, training.scale_targets, weights)
+    inputs = Inputs(features.levels, (view.size, view.size), dataset.train.index.shape[1])
+    maker = _maker(head, inputs, answer.outputs, device, model)
     with one_thread(head == "dense_linear" and device.type == "cpu"):
-        return _fit_pixels(features, targets, dataset, head, view, loss, training, metric, name, device, advance)
+        return _fit_pixels(source, dataset, answer, maker, training, metric, name, advance)
+
+
+Maker = Callable[[int, torch.Generator], DenseHeads]
+
+
+def _maker(head: str, inputs: Inputs, outputs: int, device: torch.device, model: nn.Module | None) -> Maker:
+    """Return what makes heads of so many settings from a generator."""
+
+    def make(settings: int, generator: torch.Generator) -> DenseHeads:
+        if head in PUBLISHED_DENSE:
+            return PUBLISHED_DENSE[head](settings, inputs, outputs, generator, device, model)
+        return DENSE[head](settings, inputs, outputs, generator, device)
+
+    return make
 
 
 def _fit_pixels(
-    features: Features,
-    targets: Targets,
+    source: Source,
     dataset: Dataset,
-    head: str,
-    view: View,
-    loss: str,
+    answer: Answer,
+    maker: Maker,
     training: PixelTraining,
     metric: Metric,
     name: str,
-    device: torch.device,
     advance: Callable[[int], None],
 ) -> PixelFitted:
-    source = Source(features, targets, device)
-    answer = _answer(loss, targets, dataset, device)
-    inputs = Inputs(features.levels, (view.size, view.size), dataset.train.index.shape[1])
     settings = grid(training)
     some = min(training.search_seeds, training.seeds)
-    search = _Run(source, dataset, head, inputs, answer, settings, range(some), training, metric, name)
+    search = _Run(source, dataset, answer, maker, settings, range(some), training, metric, name)
     search.train(advance)
     curves = average(search.curves)
     chosen, validation = choose(
@@ -164,7 +175,7 @@ def _fit_pixels(
     heads = [one.select(chosen) for one in search.heads]
     if some < training.seeds:
         rest = range(some, training.seeds)
-        more = _Run(source, dataset, head, inputs, answer, settings[chosen : chosen + 1], rest, training, metric, name)
+        more = _Run(source, dataset, answer, maker, settings[chosen : chosen + 1], rest, training, metric, name)
         more.train(advance)
         heads += [one.select(0) for one in more.heads]
     return PixelFitted(settings, chosen, validation, curves, tuple(heads), answer)
@@ -173,7 +184,8 @@ def _fit_pixels(
 def grid(training: PixelTraining) -> tuple[Setting, ...]:
     """Return every setting."""
     cells = itertools.product(training.learning_rates, training.weight_decays)
-    return tuple(Setting(rate, decay, standardise=True) for rate, decay in cells)
+    standardise = training.head != "published"
+    return tuple(Setting(rate, decay, standardise) for rate, decay in cells)
 
 
 def epochs(training: PixelTraining) -> int:
@@ -186,32 +198,9 @@ def predict_pixels(
     fitted: PixelFitted, features: Features, targets: Targets, split: Split, device: torch.device, batch: int = 16
 ) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
     """Yield the predictions of every seed's head and the targets, batch by batch in the split's order."""
-    for maps, wanted in Source(features, targets, device).batches(split, batch):
+    for maps, wanted in Source(features, targets, device, fitted.heads[0].places).batches(split, batch):
         outputs = [head.outputs(maps, (targets.size, targets.size))[0] for head in fitted.heads]
         yield [fitted.answer.predict(output) for output in outputs], wanted
-
-
-def _answer(loss: str, targets: Targets, dataset: Dataset, device: torch.device) -> Answer:
-    """Return how outputs are read; values are learnt in units of their deviation, so that one rate suits metres."""
-    if loss != "l1":
-        count = len(dataset.classes) if loss == "cross_entropy" else 1
-        return Answer(loss, torch.zeros(count, 1, 1, device=device), torch.ones(count, 1, 1, device=device))
-    sums = torch.zeros(3, targets.channels, dtype=torch.float64)
-    for start in range(0, len(dataset.train), 64):
-        values = targets.take(dataset.train.targets[start : start + 64]).view(-1, targets.channels, targets.size**2)
-        kept = values.isfinite()
-        exact = values.double().where(kept, 0.0)
-        sums += torch.stack([kept.double().sum((0, 2)), exact.sum((0, 2)), exact.square().sum((0, 2))])
-    count, total, squares = sums
-    if not bool((count > 0).all()):
-        raise NumericsError(
-            "no training sample has a pixel with a target",
-            "at least one",
-            "look at the label files with 'virb data show'",
-        )
-    mean = total / count
-    scale = (squares / count - mean.square()).clamp(min=0).sqrt().clamp(min=1e-6)
-    return Answer(loss, *(part.float().view(-1, 1, 1).to(device) for part in (mean, scale)))
 
 
 class _Run:
@@ -221,9 +210,8 @@ class _Run:
         self,
         source: Source,
         dataset: Dataset,
-        head: str,
-        inputs: Inputs,
         answer: Answer,
+        maker: Maker,
         settings: tuple[Setting, ...],
         seeds: range,
         training: PixelTraining,
@@ -231,23 +219,17 @@ class _Run:
         name: str,
     ) -> None:
         self.source, self.dataset, self.answer = source, dataset, answer
-        self.settings, self.training, self.metric = settings, training, metric
+        self.settings, self.training, self.metric, self.name = settings, training, metric, name
         self.order = np.random.default_rng(seed_of(f"order/{name}"))
         self.heads = [
-            DENSE[head](
-                len(settings),
-                inputs,
-                answer.outputs,
-                torch.Generator().manual_seed(seed_of(f"head/{name}/{seed}")),
-                source.device,
-            )
-            for seed in seeds
+            maker(len(settings), torch.Generator().manual_seed(seed_of(f"head/{name}/{seed}"))) for seed in seeds
         ]
-        moments = self._moments()
-        groups = []
-        for one in self.heads:
-            one.prepare(moments)
-            groups += [self._group(one, place) for place in range(len(settings))]
+        if self.heads[0].standardises:
+            moments = self._moments()
+            for one in self.heads:
+                one.prepare(moments)
+        self.source = replace(source, read=self.heads[0].places)
+        groups = [self._group(one, place) for one in self.heads for place in range(len(settings))]
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[training.optimiser]
         self.optimiser = kind(groups, fused=True)
         self.curves = [Curves() for _ in self.heads]
@@ -274,19 +256,20 @@ class _Run:
         steps = -(-len(self.dataset.train) // self.training.batch)
         every = max(1, self.training.epochs // _CURVE_POINTS)
         for epoch in range(self.training.epochs):
-            losses = self._epoch(epoch * steps, self.training.epochs * steps)
+            source = self.source.drawn(f"{self.name}/{epoch}")
+            losses = self._epoch(source, epoch * steps, self.training.epochs * steps)
             if epoch + 1 == self.training.epochs or (epoch + 1) % every == 0:
                 self._note(epoch + 1, losses)
             advance(1)
 
-    def _epoch(self, step: int, steps: int) -> torch.Tensor:
+    def _epoch(self, source: Source, step: int, steps: int) -> torch.Tensor:
         """Train one epoch and return the mean loss, [S, G], still on the device."""
-        train, device = self.dataset.train, self.source.device
+        train, device = self.dataset.train, source.device
         total = torch.zeros(len(self.heads), len(self.settings), device=device)
         shuffled = self.order.permutation(len(train))
         for start in range(0, len(train), self.training.batch):
             rows = shuffled[start : start + self.training.batch]
-            maps, wanted = self.source.maps(train, rows), self.source.wanted(train, rows)
+            maps, wanted = source.maps(train, rows), source.wanted(train, rows)
             total += self._step(maps, wanted, step, steps) * len(rows)
             step += 1
         return total / len(train)
@@ -302,8 +285,9 @@ class _Run:
             for head in self.heads
         ]
         torch.cat(losses).sum().backward()  # type: ignore[no-untyped-call]
-        for group in self.optimiser.param_groups:
-            torch.nn.utils.clip_grad_norm_(group["params"], _CLIP)
+        if self.training.clip is not None:
+            for group in self.optimiser.param_groups:
+                torch.nn.utils.clip_grad_norm_(group["params"], self.training.clip)
         self.optimiser.step()
         return torch.stack(losses).detach()
 

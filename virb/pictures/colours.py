@@ -20,6 +20,10 @@ UNKNOWN_FLOW = (64, 64, 64)
 """Measured flow is sparse: single pixels could not be hatched."""
 UNKNOWN_CLASS = (255, 0, 255)
 """A class beyond the list: it should never be seen."""
+UNSCORED_FLOW = (150, 150, 150)
+"""The same in an error, whose colours begin at black."""
+WRONG = (225, 25, 25)
+"""A pixel of the wrong class."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +111,13 @@ def draw_target(kind: LabelKind, target: NDArray[np.generic], scale: Scale, colo
     level = np.clip((np.nan_to_num(numbers) - scale.low) / (scale.high - scale.low), 0, 1)
     if level.ndim == 3:
         return _hatched(np.rint(255 * level).astype(np.uint8), unknown)
-    return _hatched(_viridis(level), unknown)
+    return _hatched(_mapped("viridis", level), unknown)
 
 
-def _viridis(level: NDArray[np.float64]) -> Colours:
+def _mapped(name: str, level: NDArray[np.float64]) -> Colours:
     from matplotlib import colormaps
 
-    return np.asarray(colormaps["viridis"](level, bytes=True))[..., :3].astype(np.uint8)
+    return np.asarray(colormaps[name](level, bytes=True))[..., :3].astype(np.uint8)
 
 
 def _flow(flow: NDArray[np.float64], scale: Scale) -> Colours:
@@ -131,6 +135,35 @@ def _hatched(colours: Colours, where: NDArray[np.bool_]) -> Colours:
     stripes = (np.arange(height)[:, None] + np.arange(width)) % 8 < 4
     gray = np.where(stripes, 150, 70).astype(np.uint8)[..., None]
     return np.where(where[..., None], gray, colours).astype(np.uint8)
+
+
+def error_of(
+    kind: LabelKind, prediction: NDArray[np.generic], target: NDArray[np.generic], counted: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return how wrong each pixel is [H,W], nan where nothing counts.
+
+    Classes: 1 where it is another. Values: the distance, of colours its mean. Flow: the length of the difference.
+    """
+    if kind == "classes":
+        wrong: NDArray[np.float64] = (prediction != target).astype(np.float64)
+    else:
+        away = prediction.astype(np.float64) - target.astype(np.float64)
+        wrong = np.hypot(away[..., 0], away[..., 1]) if kind == "flow" else np.abs(away)
+        wrong = wrong.mean(2) if wrong.ndim == 3 else wrong
+    return np.where(counted, wrong, np.nan)
+
+
+def draw_error(kind: LabelKind, error: NDArray[np.float64], picture: Colours, scale: Scale) -> Colours:
+    """Return errors as colours: wrong classes red over the gray picture, others from black to bright by inferno."""
+    unknown = ~np.isfinite(error)
+    if kind == "classes":
+        gray = np.repeat(picture.mean(2, keepdims=True), 3, axis=2)
+        drawn = np.where((error > 0)[..., None], 0.25 * gray + 0.75 * np.array(WRONG), gray)
+        return _hatched(np.rint(drawn).astype(np.uint8), unknown)
+    mapped = _mapped("inferno", np.clip(np.nan_to_num(error) / scale.high, 0, 1))
+    if kind == "flow":
+        return np.where(unknown[..., None], np.array(UNSCORED_FLOW, np.uint8), mapped)
+    return _hatched(mapped, unknown)
 
 
 def overlay(kind: LabelKind, picture: Colours, drawn: Colours, target: NDArray[np.generic], scale: Scale) -> Colours:
@@ -159,9 +192,9 @@ def _arrows(picture: Colours, flow: NDArray[np.float64], scale: Scale) -> Colour
     return np.asarray(canvas)
 
 
-def colour_bar(width: int, height: int) -> Colours:
-    """Return what low to high values look like, from left to right."""
-    return _viridis(np.tile(np.linspace(0, 1, width), (height, 1)))
+def colour_bar(width: int, height: int, name: str = "viridis") -> Colours:
+    """Return what low to high values look like, from left to right; errors are drawn in inferno."""
+    return _mapped(name, np.tile(np.linspace(0, 1, width), (height, 1)))
 
 
 def colour_wheel(size: int) -> Colours:
