@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -267,19 +268,20 @@ TASKS_TABLE = {
 # The same, of what an adapter returned
 
 
-def frames_of(data: Dataset, split: Split, row: int, root: Path) -> Key:
-    """Return the files of a sample's frames; of several in one file, each with its number."""
-    found = []
-    for place in split.index[row].tolist():
-        file = data.pool.paths[place].relative_to(root).as_posix()
-        several = data.pool.rows and data.pool.paths.count(data.pool.paths[place]) > 1
-        found.append(f"{file}#{data.pool.rows[place]}" if several else file)
-    return tuple(found)
+def frames_of(data: Dataset, split: Split, row: int, root: Path, shared: Set[Path] = frozenset()) -> Key:
+    """Return the files of a sample's frames; one of a file that is shared with its number."""
+    places = split.index[row].tolist()
+    files = [(data.pool.paths[place], place) for place in places]
+    return tuple(
+        path.relative_to(root).as_posix() + (f"#{data.pool.rows[place]}" if path in shared else "")
+        for path, place in files
+    )
 
 
 def keys_of(name: str, data: Dataset, split: Split, root: Path) -> list[Key]:
     """Return what each sample of a split is known by; a clip of Kinetics by the name that its frames share."""
-    found = [frames_of(data, split, row, root) for row in range(len(split))]
+    shared = {path for path, count in Counter(data.pool.paths).items() if count > 1}
+    found = [frames_of(data, split, row, root, shared) for row in range(len(split))]
     return [clip_of(frames) for frames in found] if name == "kinetics400" else found
 
 

@@ -314,9 +314,7 @@ def test_words_that_do_not_fit_are_cut_with_dots(keep: str) -> None:
     assert ".." in one.text
 
 
-def test_long_names_stay_inside_the_sheet_and_do_not_run_into_each_other(
-    results: Results, light: Options, tmp_path: Path
-) -> None:
+def test_long_names_stay_inside_the_sheet_and_do_not_run_into_each_other(results: Results, tmp_path: Path) -> None:
     record = results("pets_seg")[1]
     long = record.model_copy(
         update={"encoder": record.encoder.model_copy(update={"name": "-".join(["encoder"] * 12) + "x" * 80})}
@@ -324,8 +322,8 @@ def test_long_names_stay_inside_the_sheet_and_do_not_run_into_each_other(
     dataset = replace(toy(tmp_path, "classes"), labels=None, classes=("a very long name of a class, " * 9, "b" * 400))
     found = Answers(np.arange(2), np.zeros(2), np.arange(2), 1 - np.arange(2), np.ones(2, bool))
     drawn = np.asarray(prediction_sheet(long, dataset, found))
-    assert (drawn[:, -MARGIN:] == PAPER).all()
-    assert (drawn[:, :MARGIN] == PAPER).all()
+    assert (drawn[:, -MARGIN + 2 :] == PAPER).all()
+    assert (drawn[:, : MARGIN - 2] == PAPER).all()
     tile = MARGIN + 248 + 1  # the gap between the two tiles
     under = np.flatnonzero((drawn == ALARM).all(2).any(1)).max()
     assert (drawn[under - 60 : under, tile : tile + GAP - 2] == PAPER).all()

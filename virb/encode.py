@@ -11,8 +11,10 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
+import simplejpeg
 import torch
 from PIL import Image
 from torch import nn
@@ -31,6 +33,9 @@ _CPU_PIXELS = 8 * 224 * 224
 """Per chunk on a CPU: larger batches spend a quarter of their time in page faults (measured)."""
 _GPU_CHUNK = 256
 _CHECKED = 64
+_JPEG = b"\xff\xd8\xff"
+_LARGEST = 1 << 26
+"""Pixels of a picture that is decoded without asking Pillow whether it is a bomb."""
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 _FOLD_TOLERANCE = 1e-4
 
@@ -186,6 +191,8 @@ def _collate(items: list[torch.Tensor | DataError]) -> torch.Tensor | DataError:
 def read_image(pool: Pool, row: int) -> torch.Tensor:
     """Return uint8 RGB [3, H, W]; the file's content decides the format, and a truncated file is an error."""
     path = pool.paths[row]
+    if pool.reader is None and (found := _read_jpeg(path)) is not None:
+        return torch.from_numpy(found).permute(2, 0, 1)
     try:
         with Image.open(path) if pool.reader is None else pool.reader(path, pool.rows[row]) as image:
             rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy what is RGB already
@@ -196,6 +203,24 @@ def read_image(pool: Pool, row: int) -> torch.Tensor:
             "a whole JPEG, PNG or other picture",
             "fetch this file again; it may have been cut short",
         ) from error
+
+
+def _read_jpeg(path: Path) -> np.ndarray | None:
+    """Return a plain JPEG file's pixels [H, W, 3]; nothing for any other file, which Pillow then reads or refuses.
+
+    Both decode with libjpeg-turbo and give the same pixels, but Pillow hands them over in pieces (measured: it takes
+    twice as long).
+    """
+    try:
+        content = path.read_bytes()
+        if not content.startswith(_JPEG):
+            return None
+        height, width, *_ = simplejpeg.decode_jpeg_header(content)
+        if height * width > _LARGEST:
+            return None
+        return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
+    except (OSError, ValueError):
+        return None
 
 
 def image_size(pool: Pool, row: int) -> tuple[int, int]:
@@ -271,7 +296,8 @@ def normalise(images: torch.Tensor, view: View) -> torch.Tensor:
     """Return float images with the view's mean taken off and divided by its deviation."""
     mean = torch.tensor(view.mean, device=images.device)[:, None, None] * 255
     std = torch.tensor(view.std, device=images.device)[:, None, None] * 255
-    return (images.float() - mean) / std
+    # In place: fresh memory for each step would cost more than the arithmetic.
+    return images.to(torch.float32, copy=True).sub_(mean).div_(std)
 
 
 def _check_finite(pooled: torch.Tensor, encoder: Encoder) -> None:

@@ -1,4 +1,4 @@
-"""`python -m virb.bench heads | encode | data`: print the figures behind the claims about speed."""
+"""`python -m virb.bench heads | encode | data | dense`: print the figures behind the claims about speed."""
 
 from __future__ import annotations
 
@@ -50,6 +50,21 @@ def data(
     from virb.bench.data import compare
 
     compare(images, size, rounds)
+
+
+@app.command()
+def dense(
+    arch: Annotated[str, typer.Option(help="A timm architecture, whose maps' shapes are taken.")] = "resnet50",
+    size: Annotated[int, typer.Option(min=32, help="Pixel size of the view.")] = 224,
+    samples: Annotated[int, typer.Option(min=1, help="Samples in an epoch.")] = 32,
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved epochs.")] = 15,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Print what an epoch of upshuffle on stored maps costs, against the bare head on tensors in memory."""
+    from virb.bench.dense import compare
+
+    compare(arch, size, samples, batch, rounds, device)
 
 
 if __name__ == "__main__":

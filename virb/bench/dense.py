@@ -82,7 +82,7 @@ def measure(made: World, batch: int, rounds: int, device: torch.device) -> tuple
         head=HEAD,
         view=View("squash", made.size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
         loss=LOSS,
-        training=_training(batch, rounds + 1),
+        training=rules(batch, rounds + 1),
         metric=metric_for("iou", "bench", "bench", len(CLASSES)),
         name="bench",
         device=device,
@@ -156,8 +156,8 @@ def _rectified(random: np.random.Generator, count: int, levels: tuple[Level, ...
     return random.standard_normal((count, width), np.float32).clip(0).astype("<f2")
 
 
-def _training(batch: int, epochs: int) -> PixelTraining:
-    """Return the rules of `standard` with one learning rate: several would share what reading costs."""
+def rules(batch: int, epochs: int) -> PixelTraining:
+    """Return how `standard` trains, with one learning rate: several would share what reading costs."""
     return PixelTraining(
         head="card",
         optimiser="adam",

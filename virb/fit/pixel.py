@@ -31,8 +31,6 @@ from virb.types import Dataset, Features, Split, View
 _CURVE_POINTS = 5
 _MOMENT_SAMPLES = 512
 """Training samples that a channel's mean and deviation are taken from: positions make many numbers of each."""
-_ROWS = 4
-"""Rows of maps that are read from disk at a time: one large piece of fresh memory costs twice as much (measured)."""
 
 
 @dataclass(frozen=True)
@@ -62,30 +60,31 @@ class Source:
     read: tuple[int, ...] | None = None
     """The levels that the heads read, None for all; what `maps` returns for another may be anything of its shape."""
 
-    def maps(self, split: Split, rows: np.ndarray) -> list[torch.Tensor]:
-        """Return the maps of samples, [n, C, h, w] each, or [n, 2, C, h, w] for pairs of frames."""
+    def maps(self, split: Split, rows: np.ndarray, spent: list[torch.Tensor] | None = None) -> list[torch.Tensor]:
+        """Return the maps of samples, [n, C, h, w] each, or [n, 2, C, h, w] for pairs of frames.
+
+        `spent` are those of a batch that nobody needs any more: their memory is used again where it fits.
+        """
         frames = self.features.index(split)[rows]
-        levels = self._levels(frames.ravel())
+        levels = self._levels(frames.ravel(), spent)
         if frames.shape[1] == 1:
             return levels
         return [level.view(*frames.shape, *level.shape[1:]) for level in levels]
 
-    def _levels(self, places: np.ndarray) -> list[torch.Tensor]:
-        """Return the maps of pictures, [n, C, h, w] each."""
+    def _levels(self, places: np.ndarray, spent: list[torch.Tensor] | None) -> list[torch.Tensor]:
+        """Return the maps of pictures, [n, C, h, w] each; from disk without a copy between (a third of the cost)."""
         maps, levels = self.features.maps, self.features.levels
         assert maps is not None
         if self.device.type != "cpu" or not isinstance(maps, StoredRows):
             return unpack_maps(maps.take(places).to(self.device), levels)
         read = range(len(levels)) if self.read is None else self.read
-        found = [
-            (torch.empty if place in read else _nothing)(len(places), level.channels, level.height, level.width)
-            for place, level in enumerate(levels)
-        ]
-        for start in range(0, len(places), _ROWS):
-            parts = torch.split(maps.take(places[start : start + _ROWS]), [level.size for level in levels], dim=1)
+        found = [torch.zeros(()).expand(len(places), level.channels, level.height, level.width) for level in levels]
+        for place in read:
+            found[place] = _memory(found[place].shape, spent[place] if spent else None)
+        for number, row in enumerate(maps.views(places)):
+            parts = torch.split(row, [level.size for level in levels])
             for place in read:
-                some = found[place][start : start + _ROWS]
-                some.copy_(parts[place].view(some.shape))
+                found[place][number].view(-1).copy_(parts[place])
         return found
 
     def drawn(self, name: str) -> Source:
@@ -106,9 +105,9 @@ class Source:
             yield self.maps(split, rows), self.wanted(split, rows)
 
 
-def _nothing(*shape: int) -> torch.Tensor:
-    """Return a tensor of this shape that takes no memory."""
-    return torch.zeros(()).expand(shape)
+def _memory(shape: torch.Size, spent: torch.Tensor | None) -> torch.Tensor:
+    """Return room for a map: fresh pages for every batch cost more than reading it (measured)."""
+    return torch.empty(shape) if spent is None or spent.numel() != shape.numel() else spent.view(shape)
 
 
 def fit_pixels(
@@ -267,9 +266,10 @@ class _Run:
         train, device = self.dataset.train, source.device
         total = torch.zeros(len(self.heads), len(self.settings), device=device)
         shuffled = self.order.permutation(len(train))
+        maps: list[torch.Tensor] | None = None
         for start in range(0, len(train), self.training.batch):
             rows = shuffled[start : start + self.training.batch]
-            maps, wanted = source.maps(train, rows), source.wanted(train, rows)
+            maps, wanted = source.maps(train, rows, maps), source.wanted(train, rows)
             total += self._step(maps, wanted, step, steps) * len(rows)
             step += 1
         return total / len(train)
