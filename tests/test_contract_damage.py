@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -70,12 +69,6 @@ LABELS = {
     "coco_panoptic": "annotations/panoptic_train2017/*.png",
 }
 """One file per label; what is to be painted by taskonomy_inpainting is the picture itself."""
-
-
-def known_gaps(names: Iterable[str], **reasons: str) -> list[Any]:
-    """Return parameters of which some are known to fail; a mended one fails here until it is taken off this list."""
-    marks = {name: (pytest.mark.xfail(strict=True, reason=reason),) for name, reason in reasons.items()}
-    return [pytest.param(name, marks=marks.get(name, ())) for name in names]
 
 
 def layout_of(name: str) -> Layout:
@@ -165,9 +158,7 @@ def test_where_no_list_names_pictures_one_that_is_gone_makes_other_data_of_it(
     assert read(name, root) != untouched(name, small_world)
 
 
-@pytest.mark.parametrize(
-    "name", known_gaps(having("listing"), dtd="a line cut down to its folder counts as a picture that is there")
-)
+@pytest.mark.parametrize("name", having("listing"))
 def test_a_list_that_was_cut_short_within_a_line_is_an_error(name: str, small_world: Path, tmp_path: Path) -> None:
     root, place = copy_of(name, small_world, tmp_path)
     listing = one(place, layout_of(name).listing or "")
@@ -201,9 +192,7 @@ def test_a_list_of_zeros_after_a_crash_is_an_error(name: str, small_world: Path,
     refused(name, root)
 
 
-@pytest.mark.parametrize(
-    "name", known_gaps(sorted(LABELS), kitti_flow="the flow files alone say which pairs there are")
-)
+@pytest.mark.parametrize("name", sorted(LABELS))
 def test_a_label_that_is_gone_is_an_error_that_names_or_counts_it(name: str, small_world: Path, tmp_path: Path) -> None:
     root, place = copy_of(name, small_world, tmp_path)
     lost = one(place, LABELS[name])
@@ -266,7 +255,7 @@ def said(name: str, root: Path) -> tuple[str, ...]:
     return data.notes
 
 
-@pytest.mark.parametrize("name", known_gaps(TASK_NAMES, thor_depth="counts of THOR depth are not on its source card"))
+@pytest.mark.parametrize("name", TASK_NAMES)
 def test_a_small_world_without_its_mark_is_refused_or_noted_with_counts(
     name: str, small_world: Path, tmp_path: Path
 ) -> None:

@@ -195,7 +195,7 @@ def read_image(pool: Pool, row: int) -> torch.Tensor:
         return torch.from_numpy(found).permute(2, 0, 1)
     try:
         with Image.open(path) if pool.reader is None else pool.reader(path, pool.rows[row]) as image:
-            rgb = image if image.mode == "RGB" else image.convert("RGB")  # which would copy what is RGB already
+            rgb = image if image.mode == "RGB" else _to_rgb(image)  # which would copy what is RGB already
             return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
@@ -203,6 +203,17 @@ def read_image(pool: Pool, row: int) -> torch.Tensor:
             "a whole JPEG, PNG or other picture",
             "fetch this file again; it may have been cut short",
         ) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture of any mode in RGB; Pillow itself would cut 16-bit grey to white without a word."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels are numbers of mode {image.mode}, whose scale is unknown")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
 
 
 def _read_jpeg(path: Path) -> np.ndarray | None:
@@ -215,8 +226,8 @@ def _read_jpeg(path: Path) -> np.ndarray | None:
         content = path.read_bytes()
         if not content.startswith(_JPEG):
             return None
-        height, width, *_ = simplejpeg.decode_jpeg_header(content)
-        if height * width > _LARGEST:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+        if height * width > _LARGEST or colours not in ("Gray", "RGB", "YCbCr"):
             return None
         return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
     except (OSError, ValueError):

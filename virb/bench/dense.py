@@ -98,8 +98,9 @@ class BareLoop:
         inputs = Inputs(made.features.levels, (made.size, made.size))
         self.head: DenseHeads = DENSE[HEAD](1, inputs, 1, torch.Generator().manual_seed(0), device)
         self.answer = Answer(LOSS, torch.zeros(1, 1, 1, device=device), torch.ones(1, 1, 1, device=device))
-        source = Source(made.features, made.targets, device)
-        self.batches = list(source.batches(made.dataset.train, batch))
+        source, train = Source(made.features, made.targets, device), made.dataset.train
+        parts = torch.arange(len(train)).split(batch)  # type: ignore[no-untyped-call]
+        self.batches = [(source.maps(train, rows.numpy()), source.wanted(train, rows.numpy())) for rows in parts]
         moments = LevelMoments(made.features.levels)
         for maps, _ in self.batches:
             moments.add(maps)

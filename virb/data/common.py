@@ -42,7 +42,7 @@ def locate(root: Path, card: DataCard) -> Path:
     for folder in present:
         if any((folder / proof).exists() for proof in card.proof):
             return folder
-    proof = " or ".join(card.proof)
+    proof = " or ".join(name for name in card.proof if name != SAMPLE_MARKER)
     for folder in present:
         if found := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
             shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
@@ -63,7 +63,7 @@ def is_sample(folder: Path) -> bool:
 def read_lines(path: Path, title: str, remedy: str) -> list[str]:
     """Return the non-empty lines of a list file, stripped."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"{title}: cannot read {path}: {reason}", "a readable text file", remedy) from error
@@ -103,7 +103,8 @@ def _present(folder: Path, parents: set[str]) -> set[str]:
     for parent in parents:
         try:
             with os.scandir(folder / parent) as entries:
-                found.update(f"{parent}/{entry.name}" if parent else entry.name for entry in entries)
+                names = [entry.name for entry in entries if not entry.is_dir()]
+            found.update(f"{parent}/{name}" if parent else name for name in names)
         except (OSError, ValueError):  # what cannot be listed is not there: the caller says what is missing
             continue
     return found
@@ -113,7 +114,7 @@ def list_pictures(folder: Path) -> list[str]:
     """Return the names of the pictures in a folder, sorted; what a desktop or an archive left beside them is none."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
+            names = [entry.name for entry in entries if not entry.is_dir()]
     except (OSError, ValueError):  # what cannot be listed holds nothing: the caller says what is missing
         return []
     return sorted(name for name in names if name.lower().endswith(_PICTURES) and not name.startswith("."))

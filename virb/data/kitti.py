@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from virb.data.common import check_target, data_card, is_sample, make_pool
-from virb.data.pixels import REMEDY, Sample, assemble, listing, refuse_incomplete
+from virb.data.pixels import REMEDY, Sample, assemble, listing, refuse_incomplete, refuse_unpaired
 from virb.errors import DataError
 from virb.formats import kitti_flow_decode, read_png16
 from virb.types import Dataset
@@ -29,6 +29,9 @@ def read(folder: Path, target: str) -> Dataset:
         refuse_incomplete(card.title, flows, expected, "flow files", card.remedy)
     if unknown := sorted(set(flows) - set(expected)):
         raise DataError(f"{card.title}: {flows[unknown[0]]} has an unknown number", "000000 to 000199", card.remedy)
+    pictures = listing(folder / "training" / "image_2", r"(\d+)_10\.png")
+    shown = {name: file for name, file in pictures.items() if name in expected}
+    refuse_unpaired(card.title, shown, flows, "flow", card.remedy)
     files = [f"{name}_{frame}.png" for name in flows for frame in (10, 11)]
     pool = make_pool("kitti_flow", folder / "training" / "image_2", files, card.remedy)
     truth = folder / "training" / "flow_occ"

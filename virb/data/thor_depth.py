@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from virb.data.common import check_target, data_card, make_pool
+from virb.data.common import check_target, compare_counts, data_card, is_sample, make_pool
 from virb.data.pixels import Sample, assemble, carved, listing, read_pixels, refuse_unpaired, subfolders
 from virb.errors import DataError
 from virb.types import Dataset
@@ -20,9 +20,11 @@ def read(folder: Path, target: str) -> Dataset:
     Splits are train less a tenth of its scenes, these scenes, and test.
     """
     check_target("thor_depth", target, ("depth",))
+    card = data_card("thor_depth")
     samples = {split: _samples(folder, split) for split in ("train", "test")}
     every = [sample for part in samples.values() for sample in part]
-    pool = make_pool("thor_depth", folder, [f"{sample.name}.jpg" for sample in every], data_card("thor_depth").remedy)
+    pool = make_pool("thor_depth", folder, [f"{sample.name}.jpg" for sample in every], card.remedy)
+    counts = {"train and val": len(samples["train"])}
     train, val = carved(samples["train"], _CARVED, "thor_depth")
     return assemble(
         pool,
@@ -30,6 +32,7 @@ def read(folder: Path, target: str) -> Dataset:
         "values",
         read_depth,
         rule="thor_depth 1: train less a tenth of its scenes / these / test; grey of 0 to 1",
+        notes=() if is_sample(folder) else compare_counts("thor_depth", counts, card.counts),
     )
 
 

@@ -99,10 +99,12 @@ class Source:
         return self.targets.take(split.targets[rows]).to(self.device)
 
     def batches(self, split: Split, size: int) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
-        """Yield maps and targets in order, the last partial batch included."""
+        """Yield maps and targets in order, the last partial batch included; the next batch takes the memory of one."""
+        maps: list[torch.Tensor] | None = None
         for start in range(0, len(split), size):
             rows = np.arange(start, min(len(split), start + size))
-            yield self.maps(split, rows), self.wanted(split, rows)
+            maps = self.maps(split, rows, maps)
+            yield maps, self.wanted(split, rows)
 
 
 def _memory(shape: torch.Size, spent: torch.Tensor | None) -> torch.Tensor:
@@ -232,6 +234,7 @@ class _Run:
         kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[training.optimiser]
         self.optimiser = kind(groups, fused=True)
         self.curves = [Curves() for _ in self.heads]
+        self.spent: list[torch.Tensor] | None = None  # a batch's maps that are done with
         self.rows: list[list[np.ndarray]] = []  # per seed and setting, the validation statistics of the last look
 
     def _group(self, head: DenseHeads, place: int) -> dict[str, object]:
@@ -266,11 +269,11 @@ class _Run:
         train, device = self.dataset.train, source.device
         total = torch.zeros(len(self.heads), len(self.settings), device=device)
         shuffled = self.order.permutation(len(train))
-        maps: list[torch.Tensor] | None = None
         for start in range(0, len(train), self.training.batch):
             rows = shuffled[start : start + self.training.batch]
-            maps, wanted = source.maps(train, rows, maps), source.wanted(train, rows)
+            maps, wanted = source.maps(train, rows, self.spent), source.wanted(train, rows)
             total += self._step(maps, wanted, step, steps) * len(rows)
+            self.spent = maps if len(rows) == self.training.batch else self.spent
             step += 1
         return total / len(train)
 
