@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# MKL's sums otherwise depend on where an array happens to lie in memory: the same training gave other last digits in
+# one of three runs on two threads. It reads this once, at its first product; what the user has set stays.
+os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _PUBLIC = {
     "evaluate": "virb.api",
