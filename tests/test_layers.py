@@ -21,7 +21,7 @@ ROWS = [
     "registry formats fetch workers",
     "spec types",
     "suite record stats store data sample checkpoints backbones encode heads metrics",
-    "cache targets stream published",
+    "cache targets stream published reference",
     "fit",
     "plan leaderboard shelf",
     "pictures",

@@ -15,11 +15,12 @@ import pytest
 
 import virb
 from virb.cli import main
-from virb.paths import card_folder
+from virb.paths import card_folder, reference_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "virb"
 CARDS = {"virb.tasks": "tasks", "virb.encoders": "encoders"}
+NUMBERS = {"virb.paper2021": "results/paper2021"}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_packages_are_listed_by_name(setup_cfg: configparser.ConfigParser) -> No
 def test_every_folder_with_code_or_cards_is_a_listed_package(setup_cfg: configparser.ConfigParser) -> None:
     folders = {path.parent for suffix in ("*.py", "*.yaml") for path in PACKAGE.rglob(suffix)}
     wanted = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
-    assert set(words(setup_cfg["options"]["packages"])) == wanted | set(CARDS)
+    assert set(words(setup_cfg["options"]["packages"])) == wanted | set(CARDS) | set(NUMBERS)
 
 
 def test_every_folder_with_code_is_a_package() -> None:
@@ -79,7 +80,7 @@ def test_every_folder_with_code_is_a_package() -> None:
 
 
 def test_the_folders_of_cards_are_mapped_into_the_package(setup_cfg: configparser.ConfigParser) -> None:
-    assert pairs(setup_cfg["options"]["package_dir"]) == CARDS
+    assert pairs(setup_cfg["options"]["package_dir"]) == CARDS | NUMBERS
 
 
 def test_every_folder_of_cards_ships_its_yaml(setup_cfg: configparser.ConfigParser) -> None:
@@ -87,6 +88,13 @@ def test_every_folder_of_cards_ships_its_yaml(setup_cfg: configparser.ConfigPars
     inside = {".".join(path.parent.relative_to(ROOT).parts) for path in PACKAGE.rglob("*.yaml")}
     for name in inside | set(CARDS):
         assert "*.yaml" in data[name]
+
+
+def test_published_numbers_are_shipped_as_they_are_in_the_checkout(setup_cfg: configparser.ConfigParser) -> None:
+    for package, folder in NUMBERS.items():
+        assert words(setup_cfg["options.package_data"][package]) == ["*.json"]
+        assert list((ROOT / folder).glob("*.json"))
+        assert reference_folder(package.removeprefix("virb.")) == ROOT / folder
 
 
 def test_the_type_marker_is_there_and_shipped(setup_cfg: configparser.ConfigParser) -> None:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from virb import stats
 from virb.errors import VirbError
-from virb.stats import Interval, bootstrap, interval, paired_difference, seed_draws, weight_blocks
+from virb.stats import Interval, bootstrap, interval, paired_difference, resample, seed_draws, weight_blocks
 
 MANY = 10_000
 
@@ -76,7 +75,7 @@ def test_names_of_groups_do_not_matter_only_who_shares_one() -> None:
 def test_the_size_of_blocks_does_not_change_the_replicates(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     statistics, groups = clusters(15, 3)
     before = replicates_of([statistics, 1 - statistics], groups, count=101)
-    monkeypatch.setattr(stats, "_BLOCK", block)
+    monkeypatch.setattr(resample, "_BLOCK", block)
     np.testing.assert_array_equal(replicates_of([statistics, 1 - statistics], groups, count=101), before)
     sizes = [len(weights) for weights in weight_blocks(groups, "seed", 101)]
     assert sum(sizes) == 101

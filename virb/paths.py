@@ -26,6 +26,12 @@ def card_folder(kind: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / kind
 
 
+def reference_folder(name: str) -> Path:
+    """Return the folder of a shipped set of published numbers: inside an installed package, else in `results`."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / "results" / name
+
+
 def cache_folder() -> Path:
     """Return `$VIRB_CACHE`, or the place where this system's programs keep what can be made again."""
     chosen = os.environ.get("VIRB_CACHE")

@@ -208,15 +208,17 @@ def read_record(path: Path) -> Record:
     try:
         return Record.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        reason = _reason(error) if isinstance(error, ValidationError) else error.strerror
         raise VirbError(
-            f"{path} is no readable record: {reason}",
+            f"{path} is no readable record: {reason(error)}",
             f"a record of schema {SCHEMA}, as 'virb evaluate' writes it",
             "remove the file and run 'virb evaluate' again",
         ) from error
 
 
-def _reason(error: ValidationError) -> str:
+def reason(error: OSError | ValidationError) -> str:
+    """Return why a file could not be read, as the rest of a sentence."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place + ': ' if place else ''}{first['msg'][0].lower()}{first['msg'][1:]}"

@@ -1,0 +1,37 @@
+"""Statistics: how sure a number is, whether two differ, and whether two columns of numbers go together.
+
+Everything rests on replicates that stand in the records: no sample is opened again.
+"""
+
+from __future__ import annotations
+
+from virb.stats.relation import METHODS, Correlation, Line, correlation, line
+from virb.stats.resample import (
+    LEVEL,
+    REPLICATES,
+    Interval,
+    bootstrap,
+    interval,
+    paired_difference,
+    seed_draws,
+    weight_blocks,
+)
+from virb.stats.testing import holm, sign_test
+
+__all__ = [
+    "LEVEL",
+    "METHODS",
+    "REPLICATES",
+    "Correlation",
+    "Interval",
+    "Line",
+    "bootstrap",
+    "correlation",
+    "holm",
+    "interval",
+    "line",
+    "paired_difference",
+    "seed_draws",
+    "sign_test",
+    "weight_blocks",
+]
