@@ -225,10 +225,15 @@ def test_no_task_is_called_like_a_group_or_a_card_file() -> None:
 def test_an_encoder_card_is_read_and_says_where_it_comes_from(name: str) -> None:
     card = EncoderCard.read(ENCODERS.path(name))
     assert card.name == name
-    assert card.weights.partition(":")[0] in SCHEMES, "a shipped card cannot point at a file of the author's"
+    scheme = card.weights.partition(":")[0]
+    assert scheme in (*SCHEMES, "https"), "a shipped card cannot point at a file of the author's"
     assert card.title
     assert card.method, "'none' and 'baseline' are methods too"
+    assert card.family
     assert card.pretraining
+    assert card.paper or scheme == "baseline"
+    assert not card.address or (card.arch and card.home), "an address can vanish: who offers the file, and what it is"
+    assert card.sha256 or not card.bytes
 
 
 @pytest.mark.parametrize("name", ENCODER_NAMES)
@@ -240,8 +245,14 @@ def test_an_encoder_card_marks_only_facts_that_it_states_as_unchecked(name: str)
 @pytest.mark.parametrize("name", ENCODER_NAMES)
 def test_the_architecture_behind_an_encoder_card_exists(name: str) -> None:
     """Without the network: names and tags only."""
-    scheme, _, rest = EncoderCard.read(ENCODERS.path(name)).weights.partition(":")
-    if scheme == "baseline":
+    card = EncoderCard.read(ENCODERS.path(name))
+    scheme, _, rest = card.weights.partition(":")
+    if card.address:
+        import timm
+
+        assert card.arch
+        assert timm.is_model(card.arch)
+    elif scheme == "baseline":
         assert rest in ("pixels", "color")
     elif scheme == "torchvision":
         from torchvision import models
@@ -256,9 +267,41 @@ def test_the_architecture_behind_an_encoder_card_exists(name: str) -> None:
         assert scheme == "random" or timm.models.is_model_pretrained(arch)
 
 
-def test_no_two_encoder_cards_share_their_weights() -> None:
-    weights = [EncoderCard.read(ENCODERS.path(name)).weights for name in ENCODER_NAMES]
-    assert len(set(weights)) == len(weights)
+def test_no_two_encoder_cards_share_their_weights_or_title() -> None:
+    cards = [EncoderCard.read(ENCODERS.path(name)) for name in ENCODER_NAMES]
+    assert len({card.weights for card in cards}) == len(cards)
+    assert len({card.title.lower() for card in cards}) == len(cards)
+    assert len({card.name.lower() for card in cards}) == len(cards), "some disks do not tell capitals apart"
+
+
+PAPER = {
+    "SWAV": "_50 _100 _200 _800",
+    "MoCov2": "_50 _100 _200 _800",
+}
+SUBSETS = (
+    "HalfImagenet HalfImagenet_100 QuarterImagenet UnbalancedImagenet UnbalancedImagenet_100 LogImagenet Places "
+    "Kinetics Taskonomy Combination"
+)
+
+
+def test_the_encoders_of_the_2021_paper_are_all_there_under_its_names() -> None:
+    names = {f"{method}{run}" for method, runs in PAPER.items() for run in [*runs.split(), *SUBSETS.split()]}
+    names |= {"MoCov1_200", "PIRL", "SimCLR_1000", "Supervised", "Random"}
+    cards = [EncoderCard.read(ENCODERS.path(name)) for name in ENCODER_NAMES]
+    assert {card.name for card in cards if card.facts.get("suite") == "virb2021"} == names
+    assert len(names) == 33
+    assert {card.architecture for card in cards if card.name in names} == {"resnet50"}
+
+
+def test_what_plots_group_encoders_by_is_spelt_in_one_way() -> None:
+    cards = [EncoderCard.read(ENCODERS.path(name)) for name in ENCODER_NAMES]
+    for field in ("method", "pretraining"):
+        values = {getattr(card, field) for card in cards}
+        assert len({value.lower().replace(" ", "").replace("-", "") for value in values}) == len(values)
+    by_method: dict[str, set[str | None]] = {}
+    for card in cards:
+        by_method.setdefault(card.method, set()).add(card.family)
+    assert all(len(families) == 1 for families in by_method.values()), "a method is of one family"
 
 
 # Every protocol, against the table of TASKS.md

@@ -19,9 +19,9 @@ PACKAGE = Path(virb.__file__).parent
 ROWS = [
     "errors paths digest classes progress",
     "registry formats fetch workers",
-    "spec types",
-    "suite record stats store data sample checkpoints backbones encode heads metrics",
-    "cache targets stream published reference",
+    "spec types plugins",
+    "suite record stats weights store data sample checkpoints backbones encode heads metrics",
+    "cache targets stream published reference custom",
     "fit",
     "plan leaderboard shelf",
     "pictures",

@@ -303,7 +303,7 @@ def test_absolute_weights_and_schemes_of_a_card_file_stay_as_they_are(tmp_path: 
     assert encoder_card("mine.yaml").weights == weights
 
 
-@pytest.mark.parametrize(("wrong", "hint"), [("colour", "color"), ("random_resnet5", "random_resnet50")])
+@pytest.mark.parametrize(("wrong", "hint"), [("colour", "color"), ("dino_resnet5", "dino_resnet50")])
 def test_an_unknown_encoder_is_answered_with_the_nearest_name(wrong: str, hint: str) -> None:
     message = encoder_usage(wrong)
     assert f"'{wrong}'" in message

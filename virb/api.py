@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from virb.errors import MissingData, UsageError
 from virb.paths import cache_folder
 from virb.progress import Progress
-from virb.suite import Selection, encoder_cards, protocol, select_tasks
+from virb.suite import Selection, encoder_cards, expand, protocol, select_tasks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,7 +174,12 @@ def _encoders(
     from torch import nn
 
     several = [encoder] if isinstance(encoder, (str, Path, nn.Module)) else list(encoder)
-    names = [str(item) for item in several if not isinstance(item, nn.Module)]
-    cards = iter(encoder_cards(list(dict.fromkeys(names)))) if names else iter(())
-    unique = dict.fromkeys(item if isinstance(item, nn.Module) else str(item) for item in several)
-    return [item if isinstance(item, nn.Module) else next(cards) for item in unique]
+    texts = [str(item) for item in several if not isinstance(item, nn.Module)]
+    cards = dict(zip(expand(texts), encoder_cards(texts), strict=True)) if texts else {}
+    found: dict[str | nn.Module, EncoderCard | nn.Module] = {}
+    for item in several:
+        if isinstance(item, nn.Module):
+            found[item] = item
+        else:
+            found |= {text: cards[text] for text in expand([str(item)])}
+    return list(found.values())

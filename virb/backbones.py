@@ -38,7 +38,9 @@ class Encoder(nn.Module):
     `body(images, maps)` takes normalised images [N, 3, H, W] and returns pooled [N, D] and maps, each [N, C, h, w].
     """
 
-    def __init__(self, card: EncoderCard, body: nn.Module, arch: str, mean: Triple, std: Triple) -> None:
+    def __init__(
+        self, card: EncoderCard, body: nn.Module, arch: str, mean: Triple, std: Triple, source: str = ""
+    ) -> None:
         super().__init__()
         body.requires_grad_(False)
         self.card, self.arch = card, arch
@@ -60,6 +62,7 @@ class Encoder(nn.Module):
                 # Two modules of one's own can share class and weights and still compute different things.
                 "answer": answer if isinstance(body, ModuleBody) else "",
             }
+            | ({"source": source} if source else {})
         )
 
     def train(self, mode: bool = True) -> Encoder:
@@ -187,15 +190,18 @@ def load_named(card: EncoderCard) -> Encoder:
     return {"timm": _timm, "torchvision": _torchvision, "random": _random, "baseline": _baseline}[scheme](card, name)
 
 
-def from_module(card: EncoderCard, module: nn.Module) -> Encoder:
-    """Return an encoder around a module of the user's own; a timm model keeps its full interface."""
+def from_module(card: EncoderCard, module: nn.Module, source: str = "") -> Encoder:
+    """Return an encoder around a module of the user's own; a timm model keeps its full interface.
+
+    `source` is the digest of the code that made it, where that is known: part of the fingerprint.
+    """
     arch = f"{type(module).__module__}.{type(module).__qualname__}"
     if isinstance(module, Encoder):
         return module
     mean, std = _statistics(module)
     module = copy.deepcopy(module)  # freezing is ours to do, and must not reach back to the caller
     body = TimmBody(module) if hasattr(module, "forward_intermediates") else ModuleBody(module)
-    return Encoder(card, body, arch, mean, std)
+    return Encoder(card, body, arch, mean, std, source)
 
 
 def from_state(card: EncoderCard, arch: str, state: Mapping[str, torch.Tensor], where: str) -> Encoder:

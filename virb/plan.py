@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from virb import backbones, checkpoints, published
+from virb import backbones, checkpoints, custom, published, weights
 from virb.backbones import Encoder
 from virb.cache import Cache
 from virb.data import read_dataset
@@ -22,7 +22,7 @@ from virb.paths import cache_folder
 from virb.record import Record, Source, comparison_key, finished, record_folder, record_stem, resume_key
 from virb.spec import EncoderCard, PixelTraining, Protocol, Task, Training
 from virb.stream import CHUNK
-from virb.suite import SCHEMES, Selection, safe_name, task
+from virb.suite import SCHEMES, Selection, added, safe_name, task
 from virb.types import Dataset, Numerics, Pool, View, unique_rows
 
 GIB = 1 << 30
@@ -164,14 +164,13 @@ def check_encoder(source: EncoderCard | nn.Module) -> None:
     """Refuse an unknown name or a missing file before any work is done."""
     if isinstance(source, nn.Module):
         return
-    if source.weights.partition(":")[0] in SCHEMES:
+    scheme = source.weights.partition(":")[0]
+    if scheme in SCHEMES:
         backbones.check_name(source)
-    elif not Path(source.weights).is_file():
-        raise UsageError(
-            f"encoder {source.name}: there is no weights file {source.weights}",
-            "the file that its card names, beside the card or by its whole path",
-            "put the file there, or correct 'weights' in the card",
-        )
+    elif scheme == "python":
+        custom.check_file(source)
+    elif scheme != "plugin":
+        weights.local(source)
 
 
 def load_encoder(source: EncoderCard | nn.Module) -> Encoder:
@@ -179,9 +178,14 @@ def load_encoder(source: EncoderCard | nn.Module) -> Encoder:
     if isinstance(source, nn.Module):
         name = type(source).__name__
         return backbones.from_module(EncoderCard(name=safe_name(name), title=name, weights="module"), source)
-    if source.weights.partition(":")[0] in SCHEMES:
+    scheme, _, name = source.weights.partition(":")
+    if scheme in SCHEMES:
         return backbones.load_named(source)
-    return checkpoints.load_file(source)
+    if scheme == "python":
+        return custom.load_file(source)
+    if scheme == "plugin":
+        return custom.load_plugin(source, added("encoders").by_name[name])
+    return checkpoints.load_file(weights.local(source))
 
 
 def prepare(selection: Selection, options: Options) -> tuple[list[Prepared], list[Missing]]:

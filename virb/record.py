@@ -57,6 +57,7 @@ class EncoderFacts(Frozen):
     weights_hash: str
     width: int
     method: str = ""
+    family: str = ""
     pretraining: str = ""
     images: int | None = None
     epochs: int | None = None

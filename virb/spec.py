@@ -247,34 +247,78 @@ class Protocol(Card):
         )
 
 
+Family = Literal[
+    "supervised", "contrastive", "clustering", "redundancy", "distillation", "masked", "predictive", "language", "none"
+]
+"""What an encoder learns from: labels, pairs of views, clusters, decorrelated features, a teacher made of itself,
+hidden patches, hidden features, texts, or nothing."""
+
+
 class EncoderCard(Card):
     """Where an encoder comes from and what is known of it; the facts feed the analyses."""
 
-    descriptive = frozenset({"title", "paper", "licence", "facts", "from_memory"})
+    descriptive = frozenset({"title", "family", "paper", "licence", "home", "facts", "from_memory"})
 
     weights: Annotated[str, Field(min_length=1)]
-    """`timm:NAME`, `torchvision:NAME`, `random:ARCH`, `baseline:NAME` or a checkpoint file."""
+    """`timm:NAME`, `torchvision:NAME`, `random:ARCH`, `baseline:NAME`, a checkpoint file, or its https address."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    bytes: Positive | None = None
+    """The size of the file at an address, where it is known."""
     arch: str | None = None
     mean: Triple | None = None
     std: tuple[Deviation, Deviation, Deviation] | None = None
     size: Positive | None = None
     method: str = ""
+    family: Family | None = None
     pretraining: str = ""
     images: Positive | None = None
     epochs: Positive | None = None
     paper: str = ""
     licence: str = ""
+    home: str = ""
+    """The page on which the owner offers the weights."""
     facts: dict[str, str | int | float | bool] = Field(default_factory=dict)
     from_memory: tuple[str, ...] = ()
     """Fields that nobody has checked against a source yet."""
 
     @model_validator(mode="after")
     def _only_files_are_pinned(self) -> Self:
-        named = re.match(r"(timm|torchvision|random|baseline):", self.weights)
-        if named and (self.sha256 or self.arch):
-            raise ValueError(f"sha256 and arch belong to a weights file, not to {named[0]}")
+        named = re.match(r"(timm|torchvision|random|baseline|python|plugin):", self.weights)
+        if named and (self.sha256 or self.bytes or self.arch):
+            raise ValueError(f"sha256, bytes and arch belong to a weights file, not to {named[0]}")
+        if self.weights.startswith("http:") and not self.sha256:
+            raise ValueError("weights: an address that begins with http: can be changed on the way; give its sha256")
         return self
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the card in a file; a card may name weights and never code, for cards come from strangers."""
+        card = super().read(path)
+        if re.match(r"(python|plugin):", card.weights) or re.search(r"\.py(:\w+)?$", card.weights):
+            raise CardError(
+                f"{path} has 1 problem:\n  - weights: {card.weights!r} is code, and a card never starts any",
+                "a checkpoint file, its https address, timm:NAME, torchvision:NAME, random:ARCH or baseline:NAME",
+                "name the python file yourself: --encoder file.py:Name",
+            )
+        return card
+
+    @property
+    def address(self) -> str | None:
+        """Where the weights file can be fetched, if the card names an address and no file."""
+        return self.weights if re.match(r"https?://", self.weights) else None
+
+    @property
+    def shown_weights(self) -> str:
+        """What the weights are called where others read it: a file without the folders of this machine."""
+        if self.weights.startswith("python:"):
+            return "python:" + self.weights.replace("\\", "/").rsplit("/", 1)[-1].rstrip(":")
+        return self.weights if ":" in self.weights else self.weights.replace("\\", "/").rsplit("/", 1)[-1]
+
+    @property
+    def architecture(self) -> str:
+        """The architecture as far as the card tells it, without the tag of its weights."""
+        scheme, _, name = self.weights.partition(":")
+        return self.arch or (re.split(r"[.@]", name)[0] if scheme in ("timm", "torchvision", "random") else "")
 
 
 Access = Literal["open", "registration", "by hand", "gone"]

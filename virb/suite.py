@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from virb.errors import UsageError, nearest
 from virb.paths import card_folder
+from virb.plugins import Kind, Offers, offers
 from virb.registry import Registry
 from virb.spec import EncoderCard, Protocol, Task
 
@@ -30,9 +34,36 @@ class Selection:
     named: frozenset[str]
 
 
+@cache
+def added(kind: Kind) -> Offers:
+    """Return what installed packages add to the shipped tasks or encoders."""
+    if kind == "tasks":
+        return offers(kind, [*TASKS.names(), *GROUPS], _check_added_task)
+    return offers(kind, ENCODERS.names(), _check_added_encoder)
+
+
+def _check_added_task(path: Path) -> None:
+    if not Task.read(path).extra:
+        raise UsageError(f"{path} does not say 'extra: true'", "extra: true", "'all' stands for the paper's tasks only")
+
+
+def _check_added_encoder(path: Path) -> None:
+    EncoderCard.read(path)
+
+
 def all_tasks() -> list[Task]:
-    """Return every shipped task."""
-    return [Task.read(TASKS.path(name)) for name in TASKS.names()]
+    """Return every shipped task, and those that installed packages add."""
+    cards = [TASKS.path(name) for name in TASKS.names()]
+    return [Task.read(path) for path in [*cards, *_added_cards("tasks").values()]]
+
+
+def all_encoders() -> list[EncoderCard]:
+    """Return every shipped encoder, and those that installed packages add."""
+    return [encoder_card(name) for name in [*ENCODERS.names(), *added("encoders").by_name]]
+
+
+def _added_cards(kind: Kind) -> dict[str, Path]:
+    return {name: offer.card for name, offer in added(kind).by_name.items() if offer.card}
 
 
 def select_tasks(text: str) -> Selection:
@@ -63,7 +94,8 @@ def select_tasks(text: str) -> Selection:
 
 def task(name: str) -> Task:
     """Return a task by name or from a card file."""
-    return Task.read(_card_file(name) or TASKS.path(name, also_known=tuple(GROUPS)))
+    others = _added_cards("tasks")
+    return Task.read(_card_file(name) or others.get(name) or TASKS.path(name, also_known=(*GROUPS, *others)))
 
 
 def bibtex(wanted: Task) -> str:
@@ -107,6 +139,13 @@ def encoder_card(text: str) -> EncoderCard:
         return _beside(ENCODERS.path(text))
     if file := _card_file(text):
         return _beside(file)
+    if offer := added("encoders").by_name.get(text):
+        weights = f"plugin:{text}"
+        return (
+            _beside(offer.card) if offer.card else EncoderCard(name=safe_name(text), title=offer.owner, weights=weights)
+        )
+    if code := re.fullmatch(r"(.+\.py)(?::(\w*))?", text):
+        return _python_card(Path(code[1]).expanduser(), code[2] or "", text)
     path = Path(text).expanduser()
     if text and path.is_file():
         return EncoderCard(name=safe_name(path.stem), title=path.name, weights=str(path.resolve()))
@@ -127,12 +166,46 @@ def encoder_card(text: str) -> EncoderCard:
             "one of " + ", ".join(f"{scheme}:NAME" for scheme in SCHEMES),
             "correct the part before the colon",
         )
-    return _beside(ENCODERS.path(text, also_known=tuple(f"{scheme}:…" for scheme in SCHEMES)))
+    others = (*added("encoders").by_name, *(f"{scheme}:…" for scheme in SCHEMES))
+    return _beside(ENCODERS.path(text, also_known=others))
+
+
+def _python_card(path: Path, name: str, text: str) -> EncoderCard:
+    """Return the card of a class in a python file; only here, from what the user typed, does one come about."""
+    if not path.is_file():
+        raise UsageError(f"there is no python file {path}", "file.py or file.py:Name", "check the path")
+    label = f"{path.stem}-{name}" if name else path.stem
+    return EncoderCard(name=safe_name(label), title=Path(text).name, weights=f"python:{path.resolve()}:{name}")
+
+
+def expand(texts: Sequence[str]) -> list[str]:
+    """Return encoders with each pattern such as `run/*.pt` replaced by its files, in the order of their numbers."""
+    found: list[str] = []
+    for text in texts:
+        if not re.search(r"[*?\[]", text) or Path(text).expanduser().is_file():
+            found.append(text)
+            continue
+        files = [path for path in glob.glob(str(Path(text).expanduser()), recursive=True) if Path(path).is_file()]
+        if not files:
+            raise UsageError(
+                f"--encoder '{text}' matches no file in {Path.cwd()}"
+                if not Path(text).expanduser().is_absolute()
+                else f"--encoder '{text}' matches no file",
+                "a pattern that at least one checkpoint file matches",
+                "check the folder; keep the quotes, so that the shell does not take the pattern first",
+            )
+        found += sorted(files, key=_natural)
+    return list(dict.fromkeys(found))
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts step 2 before step 10."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", text) if part]
 
 
 def encoder_cards(texts: Sequence[str]) -> list[EncoderCard]:
     """Return one card per encoder; two different ones must not share a name."""
-    cards = [encoder_card(text) for text in dict.fromkeys(texts)]
+    cards = _told_apart([encoder_card(text) for text in expand(texts)])
     if not cards:
         raise UsageError("no encoder was given", "at least one", "for example: --encoder random:resnet18")
     names = [card.name for card in cards]
@@ -146,10 +219,25 @@ def encoder_cards(texts: Sequence[str]) -> list[EncoderCard]:
     return cards
 
 
+def _told_apart(cards: list[EncoderCard]) -> list[EncoderCard]:
+    """Return cards of which files of one name in several folders carry as many folders as tell them apart."""
+    count = Counter(card.name for card in cards)
+    alike = [card for card in cards if count[card.name] > 1 and card.title == Path(card.weights).name]
+    deepest = max((len(Path(card.weights).parts) for card in alike), default=0)
+    for depth in range(2, deepest):
+        names = {card.weights: safe_name("-".join([*Path(card.weights).parts[-depth:-1], card.name])) for card in alike}
+        if len(set(names.values())) == len(names) and not set(names.values()) & (set(count) - {c.name for c in alike}):
+            return [
+                card.model_copy(update={"name": names[card.weights]}) if card.weights in names else card
+                for card in cards
+            ]
+    return cards
+
+
 def _beside(path: Path) -> EncoderCard:
     """Return the card in a file; weights with a relative path lie beside it."""
     card = EncoderCard.read(path)
-    if card.weights.partition(":")[0] in SCHEMES or Path(card.weights).is_absolute():
+    if card.weights.partition(":")[0] in SCHEMES or card.address or Path(card.weights).is_absolute():
         return card
     return card.model_copy(update={"weights": str((path.parent / card.weights).resolve())})
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from virb.cli.options import Json
 from virb.cli.printing import columns, json_asked, show_card
-from virb.errors import UsageError
+from virb.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from virb.spec import EncoderCard
 
 tasks_app = typer.Typer(help="List tasks, or show one card.", invoke_without_command=True)
-encoders_app = typer.Typer(help="List encoders, or show one card.", invoke_without_command=True)
+encoders_app = typer.Typer(help="List encoders, show one card, or fetch its weights.", invoke_without_command=True)
 
 
 @tasks_app.callback()
@@ -65,20 +68,93 @@ def show_task(
 def _encoders(context: typer.Context, json_output: Json = False) -> None:
     context.obj = json_output
     if context.invoked_subcommand is None:
-        list_encoders(context, json_output)
+        list_encoders(context, json_output=json_output)
+
+
+Method = Annotated[str | None, typer.Option(help="Only this method, such as 'SwAV'.")]
+Pretraining = Annotated[str | None, typer.Option(help="Only this pretraining data, such as 'imagenet'.")]
+FamilyName = Annotated[str | None, typer.Option("--family", help="Only this family, such as 'contrastive'.")]
+By = Annotated[str, typer.Option(help="Group by method, pretraining or family.")]
 
 
 @encoders_app.command("list")
-def list_encoders(context: typer.Context, json_output: Json = False) -> None:
-    """List every encoder card."""
-    from virb.suite import ENCODERS, encoder_card
+def list_encoders(
+    context: typer.Context,
+    method: Method = None,
+    pretraining: Pretraining = None,
+    family: FamilyName = None,
+    by: By = "method",
+    json_output: Json = False,
+) -> None:
+    """List encoder cards in groups; filters leave out the others."""
+    from virb.suite import all_encoders
 
-    cards = [encoder_card(name) for name in ENCODERS.names()]
-    rows = [
-        {"encoder": card.name, "weights": card.weights, "method": card.method, "title": card.title} for card in cards
-    ]
-    note = "Also: a checkpoint file, a card file, timm:NAME, torchvision:NAME, random:ARCH."
-    typer.echo(json.dumps(rows, indent=1) if json_asked(context, json_output) else f"{columns(rows)}\n\n{note}")
+    wanted = {"method": method, "pretraining": pretraining, "family": family}
+    if by not in wanted:
+        raise UsageError(f"--by {by}", f"one of {', '.join(wanted)}", "correct it, or leave it out")
+    cards = all_encoders()
+    for name, value in wanted.items():
+        cards = _only(cards, name, value)
+    if json_asked(context, json_output):
+        typer.echo(json.dumps([card.model_dump(mode="json", exclude_none=True) for card in cards], indent=1))
+        return
+    typer.echo(_grouped(cards, by))
+    typer.echo(
+        f"\n{len(cards)} encoders; 'virb encoders show NAME' tells all of one, 'download NAME' fetches it."
+        "\nAlso: a checkpoint file or a pattern of them, a card file, file.py:Name, timm:NAME, torchvision:NAME, "
+        "random:ARCH."
+    )
+
+
+def _only(cards: list[EncoderCard], name: str, value: str | None) -> list[EncoderCard]:
+    """Return the cards with this value, capitals aside; one that no card has is an error with the nearest."""
+    if value is None:
+        return cards
+    kept = [card for card in cards if str(getattr(card, name)).lower() == value.lower()]
+    if not kept:
+        known = sorted({str(getattr(card, name)) for card in cards if getattr(card, name)}, key=str.lower)
+        raise UsageError(
+            f"no encoder has the {name} '{value}'{did_you_mean(value, known)}",
+            "one of " + ", ".join(known),
+            "see 'virb encoders list'",
+        )
+    return kept
+
+
+def _grouped(cards: list[EncoderCard], by: str) -> str:
+    """Return a table in blocks, each under the value that its cards share."""
+    groups: dict[str, list[EncoderCard]] = {}
+    for card in cards:
+        groups.setdefault(str(getattr(card, by) or "not said"), []).append(card)
+    others = {"method": "pretraining", "pretraining": "method", "family": "method"}[by]
+    blocks: list[dict[str, object]] = []
+    for name in sorted(groups, key=str.lower):
+        members = sorted(groups[name], key=lambda card: (str(getattr(card, others)).lower(), card.name.lower()))
+        blocks += [{"encoder": "", others: "", "epochs": "", "architecture": "", "here": ""}] if blocks else []
+        blocks += [{"encoder": f"{name} ({len(members)})", others: "", "epochs": "", "architecture": "", "here": ""}]
+        blocks += [
+            {
+                "encoder": f"  {card.name}",
+                others: getattr(card, others),
+                "epochs": card.epochs or "",
+                "architecture": card.architecture,
+                "here": _here(card),
+            }
+            for card in members
+        ]
+    return columns(blocks)
+
+
+def _here(card: EncoderCard) -> str:
+    """Tell whether the weights of a card with an address were fetched; of the others, who fetches them."""
+    from virb.weights import weights_place
+
+    scheme = card.weights.partition(":")[0]
+    if scheme in ("timm", "torchvision"):
+        return f"by {scheme}"
+    if scheme in ("random", "baseline", "plugin"):
+        return "yes"
+    return "yes" if weights_place(card).is_file() else "no"
 
 
 @encoders_app.command("show")
@@ -87,3 +163,20 @@ def show_encoder(context: typer.Context, name: str, json_output: Json = False) -
     from virb.suite import encoder_card
 
     show_card(encoder_card(name), json_asked(context, json_output))
+
+
+@encoders_app.command("download")
+def download_encoder(name: Annotated[str, typer.Argument(help="A card's name, or a card file.")]) -> None:
+    """Fetch an encoder's weights: gone on with where it was cut, and checked where a checksum is known."""
+    from virb.progress import choose
+    from virb.suite import encoder_card
+    from virb.weights import fetch_weights
+
+    card = encoder_card(name)
+    if card.weights.partition(":")[0] not in ("timm", "torchvision"):
+        typer.echo(fetch_weights(card, choose()))
+        return
+    from virb.plan import load_encoder
+
+    encoder = load_encoder(card)  # its own library fetches and keeps it
+    typer.echo(f"{card.name}: {card.weights} is in the cache of its library, fingerprint {encoder.fingerprint[:8]}")
