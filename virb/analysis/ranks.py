@@ -1,0 +1,96 @@
+"""Analysis: mean ranks over the tasks that encoders share, their intervals, and who cannot be told apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import friedmanchisquare, rankdata, studentized_range
+
+from virb.analysis.scores import Array, Scores
+from virb.digest import seed_of
+from virb.errors import VirbError
+
+LEVEL = 0.95
+_DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Encoders from best to worst, by mean rank over common tasks."""
+
+    order: NDArray[np.int_]
+    """Places in the scores, best first."""
+    mean: Array
+    low: Array
+    high: Array
+    tasks: int
+    critical: float
+    """Mean ranks that differ by less are not told apart (Nemenyi)."""
+    alike: tuple[tuple[int, int], ...]
+    """First and last of each longest run of encoders within the critical difference, as places in the order."""
+    chance: float
+    """Friedman's p: how likely such differences are among equal encoders; nan for fewer than three of them."""
+    left_out: tuple[int, ...]
+    """Encoders without a score on some task: their ranks would be means over other tasks."""
+
+
+def rank(scores: Scores) -> Ranking:
+    """Return the ranking of the encoders that have every task; tasks are the sample that intervals are over."""
+    goodness = scores.goodness
+    whole = ~np.isnan(goodness).any(axis=1)
+    if whole.sum() < 2:
+        raise VirbError(
+            f"{int(whole.sum())} of {len(scores.names)} encoders have a score on all {len(scores.tasks)} tasks",
+            "at least two, for ranks are means over common tasks",
+            "name tasks that encoders share with --tasks, or evaluate what is missing",
+        )
+    kept = np.flatnonzero(whole)
+    ranks = rankdata(-goodness[kept], axis=0)  # [E, T]
+    mean = ranks.mean(axis=1)
+    low, high = over_tasks(ranks)
+    order = np.lexsort((kept, mean))
+    critical = critical_difference(len(kept), ranks.shape[1])
+    return Ranking(
+        order=kept[order],
+        mean=mean[order],
+        low=low[order],
+        high=high[order],
+        tasks=ranks.shape[1],
+        critical=critical,
+        alike=runs(mean[order], critical),
+        chance=_friedman(ranks),
+        left_out=tuple(int(place) for place in np.flatnonzero(~whole)),
+    )
+
+
+def over_tasks(ranks: Array) -> tuple[Array, Array]:
+    """Return the percentile interval of each mean rank, drawing tasks with replacement."""
+    count = ranks.shape[1]
+    generator = np.random.default_rng(seed_of("ranks over tasks"))
+    drawn = ranks[:, generator.integers(0, count, size=(_DRAWS, count))].mean(axis=2)  # [E, R]
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    return low, high
+
+
+def critical_difference(encoders: int, tasks: int) -> float:
+    """Return Nemenyi's critical difference of mean ranks, as Demsar (JMLR 2006) has it."""
+    quantile = float(studentized_range.ppf(LEVEL, encoders, np.inf)) / np.sqrt(2)
+    return float(quantile * np.sqrt(encoders * (encoders + 1) / (6 * tasks)))
+
+
+def runs(mean: Array, critical: float) -> tuple[tuple[int, int], ...]:
+    """Return the longest runs of sorted mean ranks that lie within the critical difference, two members or more."""
+    found: list[tuple[int, int]] = []
+    for first in range(len(mean)):
+        last = int(np.searchsorted(mean, mean[first] + critical, side="right")) - 1
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return tuple(found)
+
+
+def _friedman(ranks: Array) -> float:
+    if len(ranks) < 3 or np.ptp(ranks) == 0:
+        return float("nan")
+    return float(friedmanchisquare(*ranks).pvalue)

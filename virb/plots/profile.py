@@ -1,0 +1,136 @@
+"""Plots: one encoder or several over tasks and quadrants, between each task's floor and its ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from virb.analysis.scores import QUADRANTS, Scores, span
+from virb.plots.style import FAINT, GRID, INK, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, look_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST = 8
+"""Encoders that can be told apart in one figure; all others are grey."""
+_LEFT, _RIGHT, _FOOT, _LINE = 1.75, 0.15, 0.55, 0.17
+
+
+def draw(scores: Scores, chosen: Sequence[int]) -> Figure:
+    """Return the profile of the chosen encoders, with all others behind them."""
+    with look():
+        rows = layout(scores)
+        step = 0.16 + 0.035 * len(chosen)
+        legend = _LINE * ((len(chosen) + 1) // 2 + (len(chosen) < len(scores.names)))
+        height = step * len(rows)
+        sheet = Sheet(TOP + height + _FOOT + legend)
+        sheet.title("Profile: scores between floor and ceiling", scores.title)
+        axes = sheet.axes(_LEFT, TOP, WIDTH - _LEFT - _RIGHT, height)
+        _frame(axes, scores, rows)
+        _background(axes, scores, rows, chosen)
+        for turn, encoder in enumerate(chosen):
+            offset = (turn - (len(chosen) - 1) / 2) * 0.62 / max(len(chosen), 2)
+            _series(axes, scores, rows, encoder, turn, offset)
+        _legend(sheet, scores, chosen, TOP + height + _FOOT - 0.08)
+        return sheet.figure
+
+
+def layout(scores: Scores) -> list[tuple[str, int | None]]:
+    """Return the rows from top to bottom: a quadrant's mean with no task, then its tasks."""
+    rows: list[tuple[str, int | None]] = []
+    for quadrant in QUADRANTS:
+        places = [place for place, task in enumerate(scores.tasks) if task.quadrant == quadrant]
+        if places:
+            rows += [(quadrant, None), *((scores.tasks[place].name, place) for place in places)]
+    return rows
+
+
+def quadrant_mean(scores: Scores, encoder: int, quadrant: str) -> float:
+    """Return an encoder's mean over a quadrant's tasks; nan unless it has them all, for means over others differ."""
+    places = [place for place, task in enumerate(scores.tasks) if task.quadrant == quadrant]
+    return float(scores.normalised[encoder, places].mean())
+
+
+def _frame(axes: Axes, scores: Scores, rows: list[tuple[str, int | None]]) -> None:
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    shown = labels([name for name, _ in rows], _LEFT - 0.2, TEXT)
+    axes.set_yticks(range(len(rows)), shown)
+    for tick, (_, task) in zip(axes.get_yticklabels(), rows, strict=True):
+        tick.set_size(TEXT)
+        tick.set_weight("bold" if task is None else "normal")
+    for place, (_, task) in enumerate(rows):
+        if task is None:
+            axes.axhspan(place - 0.5, place + 0.5, color="#f2f2f2", zorder=0, linewidth=0)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color=GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    axes.set_xlabel("(score − floor) / (ceiling − floor):  0 is the best constant answer, 1 a perfect one")
+    axes.spines["left"].set_visible(False)
+
+
+def _background(axes: Axes, scores: Scores, rows: list[tuple[str, int | None]], chosen: Sequence[int]) -> None:
+    others = [place for place in range(len(scores.names)) if place not in set(chosen)]
+    normalised = scores.normalised
+    for place, (_, task) in enumerate(rows):
+        if task is not None and others:
+            axes.plot(
+                normalised[others, task], [place] * len(others), "|", color="#b5b5b5", markersize=6, zorder=2, alpha=0.7
+            )
+
+
+def _series(
+    axes: Axes, scores: Scores, rows: list[tuple[str, int | None]], encoder: int, turn: int, offset: float
+) -> None:
+    color, marker = look_of(turn)
+    normalised = scores.normalised
+    for place, (name, task) in enumerate(rows):
+        value = quadrant_mean(scores, encoder, name) if task is None else float(normalised[encoder, task])
+        if np.isnan(value):
+            continue
+        if task is not None:
+            record = scores.cells[encoder, task]
+            axes.plot(span(record, record.score), [place + offset] * 2, color=color, linewidth=1.0, zorder=3)
+        axes.plot(
+            [value],
+            [place + offset],
+            marker=marker,
+            color=color,
+            markersize=5.5 if task is None else 4.2,
+            markeredgecolor=INK if task is None else "white",
+            markeredgewidth=0.6 if task is None else 0.4,
+            zorder=4,
+        )
+
+
+def _legend(sheet: Sheet, scores: Scores, chosen: Sequence[int], top: float) -> None:
+    room = WIDTH / 2 - 0.45
+    for turn, label in enumerate(labels([scores.names[place] for place in chosen], room)):
+        left, line = 0.15 + (turn % 2) * WIDTH / 2, top + (turn // 2) * _LINE
+        key(sheet, left, line, turn)
+        sheet.words(left + 0.2, line, label, room=room)
+    if len(chosen) < len(scores.names):
+        line = top + ((len(chosen) + 1) // 2) * _LINE
+        more = len(scores.names) - len(chosen)
+        sheet.words(0.15, line, f"|  {more} other encoders", size=SMALL, color=FAINT)
+
+
+def key(sheet: Sheet, left: float, top: float, turn: int) -> None:
+    """Draw the marker of the n-th series beside a line of text whose upper left corner is near."""
+    color, marker = look_of(turn)
+    place = (left + 0.06) / sheet.width, 1 - (top + 0.055) / sheet.height
+    sheet.figure.add_artist(
+        Line2D(
+            [place[0]],
+            [place[1]],
+            marker=marker,
+            color=color,
+            markersize=4.5,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+        )
+    )
