@@ -16,7 +16,7 @@ from virb.stats import METHODS, Correlation, Line, correlation, line
 if TYPE_CHECKING:
     import pandas as pd
 
-    from virb.stats import Method
+    from virb.stats.relation import Method
 
 LEAST = 3
 """Encoders that a coefficient needs."""
@@ -45,7 +45,7 @@ def against(scores: Scores, reference: str = "imagenet", above: float | None = N
         raise UsageError(
             f"no encoder here has a score on {reference}{did_you_mean(reference, names)}",
             f"records of the reference task; there are {', '.join(names[:30])}",
-            f"evaluate {reference} too, or name another task with --reference",
+            "name one that is there with --reference, or evaluate it too",
         )
     goodness = scores.goodness
     column = goodness[:, names.index(reference)]
@@ -55,16 +55,14 @@ def against(scores: Scores, reference: str = "imagenet", above: float | None = N
             f"{reference} is the only task here", "a second task to set against it", "evaluate other tasks too"
         )
     enough(int(np.isfinite(x).sum()), f"have a score on {reference}" + ("" if above is None else f" above {above}"))
-    return [
-        _relation(task, x, goodness[:, place]) for place, task in enumerate(scores.tasks) if task.name != reference
-    ]
+    return [_relation(task, x, goodness[:, place]) for place, task in enumerate(scores.tasks) if task.name != reference]
 
 
 def enough(encoders: int, what: str) -> None:
     """Refuse to correlate over fewer encoders than make a coefficient."""
     if encoders < LEAST:
         raise VirbError(
-            f"{encoders} encoder{'s' if encoders != 1 else ''} {what if encoders != 1 else what.replace('have', 'has')}",
+            f"encoders that {what}: {encoders}",
             f"at least {LEAST}, for a coefficient is over encoders",
             "evaluate more encoders, or name more results with --records (there is paper2021)",
         )
@@ -140,7 +138,7 @@ def between(scores: Scores, method: Method = "spearman") -> Matrix:
     )
 
 
-def _renumber(order: NDArray[np.int_]) -> dict[int, int]:
+def _renumber(order: NDArray[Any]) -> dict[int, int]:
     """Return new numbers of a tree's nodes when its leaves are put in this order; inner nodes keep theirs."""
     leaves = {int(old): new for new, old in enumerate(order)}
     return leaves | {inner: inner for inner in range(len(order), 2 * len(order))}

@@ -94,3 +94,11 @@ def _friedman(ranks: Array) -> float:
     if len(ranks) < 3 or np.ptp(ranks) == 0:
         return float("nan")
     return float(friedmanchisquare(*ranks).pvalue)
+
+
+def best(scores: Scores, most: int) -> list[int]:
+    """Return the places of the best encoders by their mean deviation over the tasks they have, best first."""
+    sums = np.nan_to_num(scores.standardised)
+    known = np.isfinite(scores.goodness).sum(axis=1)
+    means = np.where(known > 0, sums.sum(axis=1) / np.maximum(known, 1), -np.inf)
+    return [int(place) for place in np.argsort(-means, kind="stable")[:most] if known[place]]

@@ -1,20 +1,21 @@
-"""Analysis: records -> one table of comparable scores, encoders x tasks, with what is known of both."""
+"""Analysis: the noun that all analyses share: comparable scores, encoders x tasks, with what is known of both."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from virb.errors import UsageError, VirbError, did_you_mean
-from virb.leaderboard import _comparable as comparable, _newest as newest
-from virb.record import EncoderFacts, Record, Score
+from virb.errors import UsageError, did_you_mean
+from virb.record import CurveFacts
 
 Array = NDArray[np.float64]
+Source = Literal["real", "sample", "published"]
 QUADRANTS = ("image-semantic", "image-structural", "pixel-semantic", "pixel-structural")
 
 
@@ -33,46 +34,91 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Encoders x tasks [E, T] under one protocol and one kind of data; nan where there is no record."""
+class Who:
+    """An encoder as far as its card, or the paper, describes it."""
 
-    source: str
+    name: str
+    fingerprint: str
+    method: str
+    pretraining: str
+    images: int | None
+    epochs: int | None
+    facts: Mapping[str, str | int | float | bool]
+    guessed: bool = False
+    """Whether it is in doubt which encoder of a paper this is."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score with what is known of it; published numbers have neither interval nor floor."""
+
+    value: float
+    ceiling: float
+    low: float = math.nan
+    high: float = math.nan
+    floor: float = math.nan
+    replicates: tuple[float, ...] = ()
+    curves: CurveFacts | None = None
+
+    def between(self, value: float) -> float:
+        """Return a value as a share of the way from floor to ceiling; nan where there is no way."""
+        return (value - self.floor) / (self.ceiling - self.floor) if self.ceiling != self.floor else math.nan
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Encoders x tasks [E, T] under one protocol and one kind of data; nan where there is no score."""
+
+    source: Source
     protocol: str
-    published: bool
-    encoders: tuple[EncoderFacts, ...]
+    encoders: tuple[Who, ...]
     names: tuple[str, ...]
     """Encoder names; two encoders of one name are told apart by their fingerprints."""
     tasks: tuple[Column, ...]
-    cells: dict[tuple[int, int], Record]
+    cells: Mapping[tuple[int, int], Cell]
+    left_out: tuple[str, ...] = ()
+    """Scores that do not compare with the others, and why."""
 
     @property
     def title(self) -> str:
         """What all scores here share, as a figure says it."""
-        if self.published:
-            return "published numbers, not measured by virb"
+        if self.source == "published":
+            return "published numbers (read off the figure of Kotar et al., ICCV 2021), not measured by virb"
         kind = "synthetic (sample world; not comparable with real data)" if self.source == "sample" else "real data"
         return f"{kind}, protocol {self.protocol}"
 
     @property
     def values(self) -> Array:
         """The scores as they are, [E, T]."""
-        return self.of(lambda record: record.score.value)
+        return self.of(lambda cell: cell.value)
 
     @property
     def goodness(self) -> Array:
         """The scores with errors negated: up is better in every column."""
-        return self.values * np.array([1.0 if task.higher else -1.0 for task in self.tasks])
+        signs: Array = np.array([1.0 if task.higher else -1.0 for task in self.tasks])
+        return self.values * signs
 
     @property
     def normalised(self) -> Array:
-        """(score - floor) / (ceiling - floor): 0 is the best constant answer, 1 perfection."""
-        return self.of(lambda record: normalise(record, record.score.value))
+        """(score - floor) / (ceiling - floor): 0 is the best constant answer, 1 perfection; nan without a floor."""
+        return self.of(lambda cell: cell.between(cell.value))
 
-    def of(self, number: Any) -> Array:
-        """Return a number of every record, [E, T]."""
+    @property
+    def standardised(self) -> Array:
+        """Goodness in standard deviations over encoders, from their mean; nan where all are equal."""
+        goodness = self.goodness
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column of which nothing is known has no mean
+            deviation = np.nanstd(goodness, axis=0)
+            middle = np.nanmean(goodness, axis=0)
+        flat = ~(deviation > 1e-12 * np.maximum(1.0, np.abs(middle)))
+        return np.where(flat, np.nan, (goodness - middle) / np.where(flat, 1.0, deviation))
+
+    def of(self, number: Callable[[Cell], float]) -> Array:
+        """Return a number of every cell, [E, T]."""
         made = np.full((len(self.encoders), len(self.tasks)), np.nan)
-        for place, record in self.cells.items():
-            made[place] = number(record)
+        for place, cell in self.cells.items():
+            made[place] = number(cell)
         return made
 
     def column(self, name: str) -> int:
@@ -98,98 +144,10 @@ class Scores:
         )
 
 
-def normalise(record: Record, value: float) -> float:
-    """Return a value of a record's metric between its floor and its ceiling; nan where these are one."""
-    floor, ceiling = record.floor.value, record.score.ceiling
-    return (value - floor) / (ceiling - floor) if ceiling != floor else float("nan")
-
-
-def span(record: Record, score: Score) -> tuple[float, float]:
-    """Return a score's interval, normalised, the worse end first."""
-    ends = normalise(record, score.low), normalise(record, score.high)
-    return min(ends), max(ends)
-
-
-def gather(records: Sequence[Record], protocol: str | None = None, source: str | None = None) -> Scores:
-    """Return the one table of comparable scores in a set of records; several are an error that lists them."""
-    groups: dict[tuple[str, str, str, int | None, bool], list[Record]] = {}
-    for record in records:
-        rules = record.protocol
-        key = (record.data.source, rules.name, rules.digest, record.data.limit, record.kind == "published")
-        if protocol in (None, rules.name) and source in (None, record.data.source):
-            groups.setdefault(key, []).append(record)
-    if not groups:
-        raise VirbError(
-            f"none of the {len(records)} records is of {_wish(protocol, source)}",
-            _listed(records) or "records that 'virb evaluate' wrote",
-            "run 'virb evaluate' first, or name other records with --records",
-        )
-    if len(groups) > 1:
-        raise UsageError(
-            f"the records are of {len(groups)} kinds that do not compare: "
-            + "; ".join(_kind(key) + f" ({len(members)} records)" for key, members in groups.items()),
-            "records of one protocol and one kind of data",
-            "choose with --protocol and --source, or name one folder with --records",
-        )
-    ((key, members),) = groups.items()
-    return _table(members, source=key[0], protocol=key[1], published=key[4])
-
-
-def _wish(protocol: str | None, source: str | None) -> str:
-    wanted = [f"protocol {protocol}"] if protocol else []
-    return " and ".join(wanted + ([f"source {source}"] if source else [])) or "any kind"
-
-
-def _kind(key: tuple[str, str, str, int | None, bool]) -> str:
-    source, protocol, rules, limit, published = key
-    limited = f", limit {limit}" if limit is not None else ""
-    return f"{'published' if published else source}, protocol {protocol} {rules[:8]}{limited}"
-
-
-def _listed(records: Sequence[Record]) -> str:
-    kinds = sorted({f"protocol {record.protocol.name}, source {record.data.source}" for record in records})
-    return " or ".join(kinds)
-
-
-def _table(members: list[Record], **shared: Any) -> Scores:
-    kept, _ = comparable(newest(members))
-    facts = {record.encoder.fingerprint + record.encoder.name: record.encoder for record in kept}
-    first = {record.task.name: record for record in reversed(kept)}
-    tasks = sorted((column(record) for record in first.values()), key=_order)
-    rows = {key: place for place, key in enumerate(facts)}
-    columns = {task.name: place for place, task in enumerate(tasks)}
-    cells = {
-        (rows[record.encoder.fingerprint + record.encoder.name], columns[record.task.name]): record for record in kept
-    }
-    twice = Counter(encoder.name for encoder in facts.values())
-    names = [
-        encoder.name if twice[encoder.name] == 1 else f"{encoder.name}-{encoder.fingerprint[:8]}"
-        for encoder in facts.values()
-    ]
-    return Scores(**shared, encoders=tuple(facts.values()), names=tuple(names), tasks=tuple(tasks), cells=cells)
-
-
-def column(record: Record) -> Column:
-    """Return what a record says of its task."""
-    return Column(
-        name=record.task.name,
-        title=record.task.title,
-        quadrant=f"{record.task.level}-{record.task.kind}",
-        extra=record.task.extra,
-        metric=record.score.metric,
-        unit=record.score.unit,
-        higher=record.score.direction == "higher",
-    )
-
-
-def _order(task: Column) -> tuple[bool, int, str]:
-    return task.extra, QUADRANTS.index(task.quadrant), task.name
-
-
-def choose_tasks(scores: Scores, wanted: str | None) -> Scores:
-    """Return the named tasks or groups; by default every one that is not extra, or all if there are only such."""
+def choose_tasks(scores: Scores, wanted: str | None, also: str = "") -> Scores:
+    """Return the named tasks or groups, and one more; by default all that are not extra, unless there are only such."""
     if wanted is None:
-        usual = [place for place, task in enumerate(scores.tasks) if not task.extra]
+        usual = [place for place, task in enumerate(scores.tasks) if not task.extra or task.name == also]
         return scores.keep(tasks=usual or None)
     found: list[int] = []
     for word in (part.strip() for part in wanted.split(",")):
@@ -197,6 +155,7 @@ def choose_tasks(scores: Scores, wanted: str | None) -> Scores:
         if not matching:
             raise _unknown("task", word, [task.name for task in scores.tasks])
         found += [place for place in matching if place not in found]
+    found += [place for place, task in enumerate(scores.tasks) if task.name == also and place not in found]
     return scores.keep(tasks=sorted(found))
 
 
@@ -223,5 +182,5 @@ def choose_encoders(scores: Scores, wanted: Sequence[str]) -> list[int]:
 def _unknown(kind: str, word: str, known: Sequence[str]) -> UsageError:
     shown = ", ".join(sorted(known)[:30]) + (f" and {len(known) - 30} more" if len(known) > 30 else "")
     return UsageError(
-        f"no record is of {kind} '{word}'{did_you_mean(word, known)}", f"one of {shown}", f"name a {kind} that is there"
+        f"no record is of {kind} '{word}'{did_you_mean(word, known)}", f"one of {shown}", "name one that is there"
     )

@@ -13,6 +13,7 @@ from virb.cli.board import leaderboard
 from virb.cli.cache import cache_app
 from virb.cli.cards import encoders_app, tasks_app
 from virb.cli.data import data_app
+from virb.cli.plot import plot_app
 from virb.cli.run import evaluate, plan
 from virb.cli.show import show
 from virb.errors import VirbError
@@ -29,7 +30,13 @@ app = typer.Typer(
 )
 for command in (evaluate, plan, show, leaderboard):
     app.command()(command)
-for name, group in (("tasks", tasks_app), ("encoders", encoders_app), ("data", data_app), ("cache", cache_app)):
+for name, group in (
+    ("tasks", tasks_app),
+    ("encoders", encoders_app),
+    ("data", data_app),
+    ("plot", plot_app),
+    ("cache", cache_app),
+):
     app.add_typer(group, name=name)
 
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_HIGH, _LEFT, _GAP, _LINE, _RULE = 2.25, 0.55, 0.5, 0.148, 0.2
-"""Inches: a panel's height, room for its numbers, between the panels, a line of the legend, the panel's heading."""
+BAND_FROM = 5
+"""Encoders from which a band is drawn: one over fewer is wider than the panel and hides everything."""
+_HIGH, _LEFT, _LINE, _RULE = 2.1, 0.55, 0.145, 0.2
+"""Inches: a panel's height, room for its numbers, a line of the legend, the panel's heading."""
 
 
 def draw(scores: Scores, relations: Sequence[Relation], reference: Column) -> Figure:
@@ -33,7 +35,9 @@ def draw(scores: Scores, relations: Sequence[Relation], reference: Column) -> Fi
     with look():
         sheet = Sheet(TOP + sum(heights))
         most = max(len(relation.x) for relation in relations)
-        sheet.title(f"Task scores against {_axis(reference)}", f"{scores.title}; up to {most} encoders, one marker each")
+        sheet.title(
+            f"Task scores against {_axis(reference)}", f"{scores.title}; up to {most} encoders, one marker each"
+        )
         wide = WIDTH / min(2, len(panels))
         for line, row in enumerate(rows):
             for place, (quadrant, members) in enumerate(row):
@@ -82,7 +86,7 @@ def _series(axes: Axes, relation: Relation, scale: int, turn: int) -> None:
         return
     ends = np.linspace(x.min(), x.max(), 60)
     axes.plot(ends, relation.line.at(ends) / 10**scale, color=color, linewidth=1.1, zorder=2)
-    if len(x) >= 3:
+    if len(x) >= BAND_FROM:
         low, high = relation.line.band(ends)
         axes.fill_between(ends, low / 10**scale, high / 10**scale, color=color, alpha=0.16, linewidth=0, zorder=1)
 
@@ -106,14 +110,14 @@ def _legend(
     reference: Column,
 ) -> None:
     left, top, wide = place
-    figures = wide - 1.22
+    figures = wide - 1.06
     sheet.words(left + figures, top, "Pearson r [95 %]", size=SMALL, color=FAINT)
     named = [legend_name(relation.task, scale) for relation, scale in zip(members, scales, strict=True)]
-    for turn, (label, relation) in enumerate(zip(labels(named, figures - 0.3, SMALL), members, strict=True)):
+    for turn, (label, relation) in enumerate(zip(labels(named, figures - 0.26, SMALL), members, strict=True)):
         line = top + _LINE * (turn + 1)
         key(sheet, left + 0.05, line - 0.008, turn)
-        sheet.words(left + 0.24, line, label, size=SMALL, room=figures - 0.3)
-        sheet.words(left + figures, line, coefficient(relation), size=SMALL, room=1.2)
+        sheet.words(left + 0.24, line, label, size=SMALL, room=figures - 0.26)
+        sheet.words(left + figures, line, coefficient(relation), size=SMALL, room=1.15)
 
 
 def legend_name(task: Column, scale: int) -> str:

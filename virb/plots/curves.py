@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -12,6 +12,7 @@ from virb.analysis.scores import Scores
 from virb.errors import VirbError
 from virb.plots.profile import key
 from virb.plots.style import FAINT, GRID, SMALL, TOP, WIDTH, Sheet, labels, look, look_of
+from virb.record import CurveFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,37 +24,40 @@ _HIGH, _LINE, _FOOT = 2.2, 0.17, 0.55
 
 def draw(scores: Scores, task: int, chosen: Sequence[int]) -> Figure:
     """Return loss and validation score over epochs of the chosen encoders on one task."""
-    places = [place for place in chosen if (place, task) in scores.cells and _has_curve(scores, place, task)]
+    there = [place for place in chosen if (place, task) in scores.cells]
+    found = [(scores.names[place], scores.cells[place, task].curves) for place in there]
+    held = [(name, curves) for name, curves in found if curves is not None and curves.epochs]
     column = scores.tasks[task]
-    if not places:
+    if not held:
         raise VirbError(
             f"no record of {column.name} here holds a curve",
             "records of kind 'measured': published numbers come without their training",
             "name other records with --records, or another task with --task",
         )
     with look():
-        sheet = Sheet(TOP + _HIGH + _FOOT + _LINE * ((len(places) + 1) // 2 + 1))
+        sheet = Sheet(TOP + _HIGH + _FOOT + _LINE * ((len(held) + 1) // 2 + 1))
         sheet.title(f"Training of the chosen setting on {column.name}, means over seeds", scores.title)
         wide = (WIDTH - 1.5) / 2
         loss, score = sheet.axes(0.65, TOP + 0.1, wide, _HIGH), sheet.axes(1.4 + wide, TOP + 0.1, wide, _HIGH)
-        for turn, place in enumerate(places):
-            _lines(loss, score, scores, (place, task), turn)
+        for turn, (_, curves) in enumerate(held):
+            _lines(loss, score, curves, turn)
         _frame(loss, "loss", "")
         better = "higher is better" if column.higher else "lower is better"
         _frame(score, f"validation {column.metric} ({better})", "" if score.lines else "nothing was held out")
-        _legend(sheet, [scores.names[place] for place in places], TOP + _HIGH + _FOOT)
+        _legend(sheet, [name for name, _ in held], TOP + _HIGH + _FOOT)
         return sheet.figure
 
 
-def _has_curve(scores: Scores, place: int, task: int) -> bool:
-    return bool(scores.cells[place, task].curves.epochs)
-
-
-def _lines(loss: Axes, score: Axes, scores: Scores, cell: tuple[int, int], turn: int) -> None:
-    curves = scores.cells[cell].curves
+def _lines(loss: Axes, score: Axes, curves: CurveFacts, turn: int) -> None:
     color, marker = look_of(turn)
     many = len(curves.epochs)
-    style = {"color": color, "marker": marker, "markersize": 3.5, "markevery": max(1, many // 6), "linewidth": 1.2}
+    style: dict[str, Any] = {
+        "color": color,
+        "marker": marker,
+        "markersize": 3.5,
+        "markevery": max(1, many // 6),
+        "linewidth": 1.2,
+    }
     for axes, values, dashes in (
         (loss, curves.train_loss, "-"),
         (loss, curves.val_loss, "--"),
@@ -69,6 +73,7 @@ def _frame(axes: Axes, label: str, empty: str) -> None:
     axes.set_ylabel(label)
     axes.grid(color=GRID, linewidth=0.5)
     axes.set_axisbelow(True)
+    axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     if empty:

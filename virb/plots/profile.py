@@ -1,4 +1,7 @@
-"""Plots: one encoder or several over tasks and quadrants, between each task's floor and its ceiling."""
+"""Plots: one encoder or several over tasks and quadrants, between each task's floor and its ceiling.
+
+Published numbers have no floor: they are drawn in standard deviations from the mean over encoders.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.lines import Line2D
 
-from virb.analysis.scores import QUADRANTS, Scores, span
+from virb.analysis.scores import QUADRANTS, Array, Cell, Scores
+from virb.errors import VirbError
 from virb.plots.style import FAINT, GRID, INK, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, look_of
 
 if TYPE_CHECKING:
@@ -22,19 +26,20 @@ _LEFT, _RIGHT, _FOOT, _LINE = 1.75, 0.15, 0.55, 0.17
 
 def draw(scores: Scores, chosen: Sequence[int]) -> Figure:
     """Return the profile of the chosen encoders, with all others behind them."""
+    heights = scale(scores)
     with look():
         rows = layout(scores)
-        step = 0.16 + 0.035 * len(chosen)
+        step = 0.14 + 0.027 * len(chosen)
         legend = _LINE * ((len(chosen) + 1) // 2 + (len(chosen) < len(scores.names)))
         height = step * len(rows)
         sheet = Sheet(TOP + height + _FOOT + legend)
-        sheet.title("Profile: scores between floor and ceiling", scores.title)
+        sheet.title("Profile over tasks and quadrants", scores.title)
         axes = sheet.axes(_LEFT, TOP, WIDTH - _LEFT - _RIGHT, height)
-        _frame(axes, scores, rows)
-        _background(axes, scores, rows, chosen)
+        _frame(axes, rows, floors=has_floors(scores))
+        _background(axes, heights, rows, chosen)
         for turn, encoder in enumerate(chosen):
             offset = (turn - (len(chosen) - 1) / 2) * 0.62 / max(len(chosen), 2)
-            _series(axes, scores, rows, encoder, turn, offset)
+            _series(axes, scores, heights, rows, encoder, turn, offset)
         _legend(sheet, scores, chosen, TOP + height + _FOOT - 0.08)
         return sheet.figure
 
@@ -49,52 +54,76 @@ def layout(scores: Scores) -> list[tuple[str, int | None]]:
     return rows
 
 
-def quadrant_mean(scores: Scores, encoder: int, quadrant: str) -> float:
+def has_floors(scores: Scores) -> bool:
+    """Tell whether every score has a floor to be measured from."""
+    return all(np.isfinite(cell.floor) for cell in scores.cells.values())
+
+
+def scale(scores: Scores) -> Array:
+    """Return what is drawn [E, T]: the way from floor to ceiling, or deviations where there are no floors."""
+    if has_floors(scores):
+        return scores.normalised
+    if len(scores.names) < 2:
+        raise VirbError(
+            f"there is one encoder here, {scores.names[0]}, and its numbers have no floor",
+            "two encoders or more, whose spread is the measure then",
+            "name more results with --records",
+        )
+    return scores.standardised
+
+
+def quadrant_mean(scores: Scores, heights: Array, encoder: int, quadrant: str) -> float:
     """Return an encoder's mean over a quadrant's tasks; nan unless it has them all, for means over others differ."""
     places = [place for place, task in enumerate(scores.tasks) if task.quadrant == quadrant]
-    return float(scores.normalised[encoder, places].mean())
+    return float(heights[encoder, places].mean())
 
 
-def _frame(axes: Axes, scores: Scores, rows: list[tuple[str, int | None]]) -> None:
+def _frame(axes: Axes, rows: list[tuple[str, int | None]], *, floors: bool) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     shown = labels([name for name, _ in rows], _LEFT - 0.2, TEXT)
     axes.set_yticks(range(len(rows)), shown)
-    for tick, (_, task) in zip(axes.get_yticklabels(), rows, strict=True):
-        tick.set_size(TEXT)
-        tick.set_weight("bold" if task is None else "normal")
-    for place, (_, task) in enumerate(rows):
+    for place, (tick, (_, task)) in enumerate(zip(axes.get_yticklabels(), rows, strict=True)):
+        tick.set_fontsize(TEXT)
         if task is None:
+            tick.set_fontweight("bold")
             axes.axhspan(place - 0.5, place + 0.5, color="#f2f2f2", zorder=0, linewidth=0)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=GRID, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    axes.set_xlabel("(score − floor) / (ceiling − floor):  0 is the best constant answer, 1 a perfect one")
+    axes.set_xlabel(
+        "(score − floor) / (ceiling − floor):  0 is the best constant answer, 1 a perfect one"
+        if floors
+        else "standard deviations from the mean over encoders (errors negated): right is better"
+    )
     axes.spines["left"].set_visible(False)
 
 
-def _background(axes: Axes, scores: Scores, rows: list[tuple[str, int | None]], chosen: Sequence[int]) -> None:
-    others = [place for place in range(len(scores.names)) if place not in set(chosen)]
-    normalised = scores.normalised
+def _background(axes: Axes, heights: Array, rows: list[tuple[str, int | None]], chosen: Sequence[int]) -> None:
+    others = [place for place in range(len(heights)) if place not in set(chosen)]
     for place, (_, task) in enumerate(rows):
         if task is not None and others:
             axes.plot(
-                normalised[others, task], [place] * len(others), "|", color="#b5b5b5", markersize=6, zorder=2, alpha=0.7
+                heights[others, task], [place] * len(others), "|", color="#b5b5b5", markersize=6, zorder=2, alpha=0.7
             )
 
 
 def _series(
-    axes: Axes, scores: Scores, rows: list[tuple[str, int | None]], encoder: int, turn: int, offset: float
+    axes: Axes,
+    scores: Scores,
+    heights: Array,
+    rows: list[tuple[str, int | None]],
+    encoder: int,
+    turn: int,
+    offset: float,
 ) -> None:
     color, marker = look_of(turn)
-    normalised = scores.normalised
     for place, (name, task) in enumerate(rows):
-        value = quadrant_mean(scores, encoder, name) if task is None else float(normalised[encoder, task])
+        value = quadrant_mean(scores, heights, encoder, name) if task is None else float(heights[encoder, task])
         if np.isnan(value):
             continue
-        if task is not None:
-            record = scores.cells[encoder, task]
-            axes.plot(span(record, record.score), [place + offset] * 2, color=color, linewidth=1.0, zorder=3)
+        if task is not None and has_floors(scores):
+            axes.plot(span(scores.cells[encoder, task]), [place + offset] * 2, color=color, linewidth=1.0, zorder=3)
         axes.plot(
             [value],
             [place + offset],
@@ -105,6 +134,11 @@ def _series(
             markeredgewidth=0.6 if task is None else 0.4,
             zorder=4,
         )
+
+
+def span(cell: Cell) -> tuple[float, float]:
+    """Return a score's interval between floor and ceiling."""
+    return cell.between(cell.low), cell.between(cell.high)
 
 
 def _legend(sheet: Sheet, scores: Scores, chosen: Sequence[int], top: float) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from virb.analysis.ranks import Ranking
 from virb.analysis.scores import Scores
-from virb.plots.style import FAINT, GRID, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, number
+from virb.plots.style import FAINT, GRID, PALETTE, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MOST = 40
 """Rows that a page has room for."""
-_LEFT, _NUMBERS, _BARS, _STEP, _FOOT = 2.15, 0.45, 1.25, 0.185, 0.72
+_LEFT, _NUMBERS, _BARS, _STEP, _FOOT = 2.15, 0.45, 1.25, 0.185, 0.45
 
 
 def draw(scores: Scores, ranking: Ranking, most: int = MOST) -> Figure:
@@ -24,7 +24,8 @@ def draw(scores: Scores, ranking: Ranking, most: int = MOST) -> Figure:
     with look():
         shown = min(most, len(ranking.order))
         height = _STEP * max(shown, 2)
-        sheet = Sheet(TOP + 0.2 + height + _FOOT)
+        below = notes(ranking, shown)
+        sheet = Sheet(TOP + 0.2 + height + _FOOT + 0.14 * len(below))
         tasks = f"{ranking.tasks} task{'s' if ranking.tasks > 1 else ''}"
         sheet.title(f"Mean rank over {tasks}, best first", scores.title)
         wide = WIDTH - _LEFT - _NUMBERS - _BARS
@@ -33,15 +34,16 @@ def draw(scores: Scores, ranking: Ranking, most: int = MOST) -> Figure:
         _points(axes, ranking, shown)
         for place in range(shown):
             top = TOP + 0.2 + height * (place + 0.5) / max(shown, 2) - 0.055
-            sheet.words(_LEFT + wide + 0.1, top, number(ranking.mean[place], 1), size=SMALL, room=_NUMBERS)
+            sheet.words(_LEFT + wide + 0.1, top, number(ranking.mean[place]), size=SMALL, room=_NUMBERS)
         _bars(sheet.axes(WIDTH - _BARS, TOP + 0.2, _BARS - 0.1, height), ranking, shown)
-        sheet.words(WIDTH - _BARS, TOP, "not told apart", size=SMALL, color=FAINT, room=_BARS)
-        for line, text in enumerate(notes(scores, ranking, shown)):
+        sheet.words(_LEFT + wide + 0.1, TOP + 0.04, "mean", size=SMALL, color=FAINT, room=_NUMBERS)
+        sheet.words(WIDTH - _BARS, TOP + 0.04, "not told apart", size=SMALL, color=FAINT, room=_BARS)
+        for line, text in enumerate(below):
             sheet.words(0.1, TOP + 0.2 + height + 0.4 + 0.14 * line, text, size=SMALL, color=FAINT)
         return sheet.figure
 
 
-def notes(scores: Scores, ranking: Ranking, shown: int) -> list[str]:
+def notes(ranking: Ranking, shown: int) -> list[str]:
     """Return what a reader must know of the bars, and who is not drawn."""
     first = (
         f"Lines: 95 % bootstrap intervals over tasks. Bars join mean ranks closer than {number(ranking.critical)} "
@@ -78,4 +80,4 @@ def _bars(axes: Axes, ranking: Ranking, shown: int) -> None:
     axes.set_ylim(max(shown, 2) - 0.5, -0.5)
     axes.set_xlim(-0.5, max(12, len(drawn)) - 0.5)
     for place, (first, last) in enumerate(drawn):
-        axes.vlines(place, first - 0.25, last + 0.25, color=INK, linewidth=min(2.5, 40 / max(len(drawn), 1)))
+        axes.vlines(place, first - 0.25, last + 0.25, color=FAINT, linewidth=min(2.5, 40 / max(len(drawn), 1)))

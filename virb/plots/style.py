@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -33,7 +33,7 @@ SMALL, TEXT, TITLE = 6.5, 7.5, 9.0
 """Points."""
 POINTS = 72.0
 FORMATS = ("png", "svg")
-_RULES = {
+_RULES: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": TEXT,
     "text.color": INK,
@@ -111,6 +111,11 @@ def clean(text: str) -> str:
     return re.sub(r"\s+", " ", plain).strip() or "?"
 
 
+def safe_name(text: str) -> str:
+    """Return a name as a part of a file name: records come from strangers, and a slash would leave the folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:80]
+
+
 def text_width(text: str, size: float) -> float:
     """Return the width of a line, in inches."""
     with warnings.catch_warnings():
@@ -157,8 +162,8 @@ def look_of(place: int) -> tuple[str, str]:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """Return a number with a true minus sign and without a leading zero's noise."""
-    text = f"{value:.{digits}f}"
+    """Return a number with a true minus sign, and none before zero; a dash where there is no number."""
+    text = f"{value:z.{digits}f}"
     return "–" if value != value else text.replace("-", "−")
 
 

@@ -36,7 +36,7 @@ def draw(scores: Scores, matrix: Matrix) -> Figure:
         _names(axes, matrix)
         _numbers(axes, matrix, side / count)
         scale = sheet.figure.colorbar(image, cax=sheet.axes(_LEFT + side + 0.15, TOP + _TREE, 0.12, min(side, 2.0)))
-        scale.outline.set_visible(False)  # type: ignore[operator]
+        scale.outline.set_visible(False)
         scale.set_ticks([-1, -0.5, 0, 0.5, 1])
         _key(sheet, TOP + _TREE + side + _NAMES)
         return sheet.figure
@@ -79,8 +79,14 @@ def _numbers(axes: Axes, matrix: Matrix, cell: float) -> None:
     for row, line in enumerate(matrix.values):
         for column, value in enumerate(line):
             ink = "white" if abs(value) > 0.75 else INK
-            text = number(value) if row != column else ""
-            axes.text(column, row, text.replace("0.", ".", 1), ha="center", va="center", size=size, color=ink)
+            text = short(value) if row != column else ""
+            axes.text(column, row, text, ha="center", va="center", size=size, color=ink)
+
+
+def short(value: float) -> str:
+    """Return a coefficient in as few letters as say it."""
+    text = number(value)
+    return text.removesuffix(".00") if text.endswith("1.00") else text.replace("0.", ".", 1)
 
 
 def _key(sheet: Sheet, top: float) -> None:

@@ -1,0 +1,179 @@
+"""Command line: figures of comparable scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from virb.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from virb.analysis.scores import Scores
+
+plot_app = typer.Typer(
+    help="Figures at the width of a page: correlations, tasks, profile, ranks, curves.", no_args_is_help=True
+)
+Records = Annotated[
+    list[str] | None,
+    typer.Option("--records", "-r", help="A results folder, or paper2021; may be given again. Default: results."),
+]
+Place = Annotated[Path, typer.Option("--out", help="A file ending in .png or .svg, or a folder for both.")]
+Rules = Annotated[str | None, typer.Option("--protocol", help="Where records of several protocols lie: which.")]
+From = Annotated[str | None, typer.Option("--source", help="Where several kinds lie: real, sample or published.")]
+Chosen = Annotated[str | None, typer.Option("--tasks", help="Task names or groups, separated by commas.")]
+Named = Annotated[list[str] | None, typer.Option("--encoder", "-e", help="An encoder by name; may be given again.")]
+_PLOTS = Path("results/plots")
+_BEST = 5
+"""Encoders that are drawn where none is named."""
+
+
+def comparable_scores(
+    records: Sequence[str] | None, protocol: str | None, source: str | None, tasks: str | None, also: str = ""
+) -> Scores:
+    """Return the scores that a command is about; what had to be left out is named on the way."""
+    from virb.analysis.gather import gather, read
+    from virb.analysis.scores import choose_tasks
+
+    if source is not None and source not in ("real", "sample", "published"):
+        raise UsageError(f"--source {source}", "real, sample or published", "choose one, or leave --source out")
+    found, published, problems = read(records or ["results"])
+    for problem in problems:
+        typer.echo(f"warning: left out: {problem}", err=True)
+    scores = gather(found, published, protocol, source)  # type: ignore[arg-type]
+    for reason in scores.left_out:
+        typer.echo(f"warning: left out: {reason}", err=True)
+    return choose_tasks(scores, tasks, also)
+
+
+def write(figure: Figure, out: Path, name: str) -> Path:
+    """Write a figure where --out says, name the files, and return the place of a table beside them."""
+    from virb.plots.style import save, targets
+
+    folder, files = targets(out, name)
+    for path in files:
+        save(figure, path)
+        typer.echo(str(path))
+    return files[0].with_suffix(".csv") if len(files) == 1 else folder / f"{name}.csv"
+
+
+@plot_app.command()
+def correlations(
+    records: Records = None,
+    out: Place = _PLOTS,
+    reference: Annotated[str, typer.Option(help="The task on the x axis.")] = "imagenet",
+    above: Annotated[float | None, typer.Option(help="Only encoders whose reference score is above this.")] = None,
+    tasks: Chosen = None,
+    protocol: Rules = None,
+    source: From = None,
+) -> None:
+    """Task scores against ImageNet's: a panel per quadrant, a line with its band per task; coefficients as csv."""
+    from virb.analysis.correlation import against, table
+    from virb.plots import correlations as figure
+    from virb.plots.style import targets
+
+    targets(out, "correlations")  # a wrong ending is told before any work
+    scores = comparable_scores(records, protocol, source, tasks, reference)
+    relations = against(scores, reference, above)
+    beside = write(figure.draw(scores, relations, scores.tasks[scores.column(reference)]), out, "correlations")
+    from virb.paths import write_whole
+
+    write_whole(beside, table(relations, reference).to_csv(index=False))
+    typer.echo(str(beside))
+
+
+@plot_app.command()
+def tasks(
+    records: Records = None,
+    out: Place = _PLOTS,
+    method: Annotated[str, typer.Option(help="spearman, pearson or kendall.")] = "spearman",
+    tasks: Chosen = None,
+    protocol: Rules = None,
+    source: From = None,
+) -> None:
+    """Correlations between tasks over encoders, alike tasks beside one another."""
+    from virb.analysis.correlation import between
+    from virb.plots import tasks as figure
+    from virb.plots.style import targets
+    from virb.stats import METHODS
+
+    targets(out, "tasks")
+    if method not in METHODS:
+        raise UsageError(f"--method {method}", " or ".join(METHODS), "choose one, or leave --method out")
+    scores = comparable_scores(records, protocol, source, tasks)
+    write(figure.draw(scores, between(scores, method)), out, "tasks")
+
+
+@plot_app.command()
+def profile(
+    records: Records = None,
+    out: Place = _PLOTS,
+    encoder: Named = None,
+    tasks: Chosen = None,
+    protocol: Rules = None,
+    source: From = None,
+) -> None:
+    """One encoder or several over tasks and quadrants, between floor and ceiling; the others grey behind them."""
+    from virb.plots import profile as figure
+    from virb.plots.style import targets
+
+    targets(out, "profile")
+    scores = comparable_scores(records, protocol, source, tasks)
+    write(figure.draw(scores, _eight(scores, encoder)), out, "profile")
+
+
+@plot_app.command()
+def ranks(
+    records: Records = None,
+    out: Place = _PLOTS,
+    most: Annotated[int, typer.Option(min=2, help="How many of the best encoders are drawn.")] = 40,
+    tasks: Chosen = None,
+    protocol: Rules = None,
+    source: From = None,
+) -> None:
+    """Mean ranks with intervals, and bars over encoders that cannot be told apart."""
+    from virb.analysis.ranks import rank
+    from virb.plots import ranks as figure
+    from virb.plots.style import targets
+
+    targets(out, "ranks")
+    scores = comparable_scores(records, protocol, source, tasks)
+    write(figure.draw(scores, rank(scores), most), out, "ranks")
+
+
+@plot_app.command()
+def curves(
+    task: Annotated[str, typer.Option(help="The task whose training is drawn.")],
+    records: Records = None,
+    out: Place = _PLOTS,
+    encoder: Named = None,
+    protocol: Rules = None,
+    source: From = None,
+) -> None:
+    """Training and validation curves of the records of one task."""
+    from virb.plots import curves as figure
+    from virb.plots.style import safe_name, targets
+
+    targets(out, "curves")
+    scores = comparable_scores(records, protocol, source, task)
+    if len(scores.tasks) > 1:
+        raise UsageError(f"--task {task} stands for {len(scores.tasks)} tasks", "one task", "name one")
+    write(figure.draw(scores, 0, _eight(scores, encoder)), out, f"curves-{safe_name(scores.tasks[0].name)}")
+
+
+def _eight(scores: Scores, wanted: Sequence[str] | None) -> list[int]:
+    """Return the encoders to draw: the named ones, else the best few; more than eight cannot be told apart."""
+    from virb.analysis.ranks import best
+    from virb.analysis.scores import choose_encoders
+    from virb.plots.profile import MOST
+
+    if not wanted:
+        return best(scores, _BEST)
+    chosen = choose_encoders(scores, wanted)
+    if len(chosen) > MOST:
+        raise UsageError(f"{len(chosen)} encoders were named", f"at most {MOST} in one figure", "name fewer")
+    return chosen
