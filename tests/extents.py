@@ -33,12 +33,18 @@ def hidden(axis: Axis) -> list[Text]:
     return [label for tick in outside for label in (tick.label1, tick.label2)]
 
 
-def cut_off(figure: Figure) -> list[str]:
+def faults(figure: Figure) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the texts that reach beyond the figure, and the pairs that lie on one another."""
+    found = words(figure)
+    return cut_off(figure, found), overlapping(found)
+
+
+def cut_off(figure: Figure, found: list[tuple[str, Bbox]]) -> list[str]:
     """Return the texts that reach beyond the figure."""
     page = figure.bbox
     return [
         text
-        for text, box in words(figure)
+        for text, box in found
         if box.x0 < page.x0 - _SLACK
         or box.y0 < page.y0 - _SLACK
         or box.x1 > page.x1 + _SLACK
@@ -46,9 +52,9 @@ def cut_off(figure: Figure) -> list[str]:
     ]
 
 
-def overlapping(figure: Figure) -> list[tuple[str, str]]:
+def overlapping(found: list[tuple[str, Bbox]]) -> list[tuple[str, str]]:
     """Return the pairs of texts that lie on one another."""
-    found = sorted(words(figure), key=lambda item: item[1].x0)
+    found = sorted(found, key=lambda item: item[1].x0)
     return [
         (one, other)
         for place, (one, first) in enumerate(found)

@@ -6,7 +6,7 @@ Published numbers have no floor: they are drawn in standard deviations from the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -101,11 +101,10 @@ def _frame(axes: Axes, rows: list[tuple[str, int | None]], *, floors: bool) -> N
 
 def _background(axes: Axes, heights: Array, rows: list[tuple[str, int | None]], chosen: Sequence[int]) -> None:
     others = [place for place in range(len(heights)) if place not in set(chosen)]
-    for place, (_, task) in enumerate(rows):
-        if task is not None and others:
-            axes.plot(
-                heights[others, task], [place] * len(others), "|", color="#b5b5b5", markersize=6, zorder=2, alpha=0.7
-            )
+    there = [(place, task) for place, (_, task) in enumerate(rows) if task is not None]
+    columns = heights[np.ix_(others, [task for _, task in there])]
+    at = np.broadcast_to([float(place) for place, _ in there], columns.shape)
+    axes.plot(columns.ravel(), at.ravel(), "|", color="#b5b5b5", markersize=6, zorder=2, alpha=0.7)
 
 
 def _series(
@@ -118,22 +117,18 @@ def _series(
     offset: float,
 ) -> None:
     color, marker = look_of(turn)
-    for place, (name, task) in enumerate(rows):
-        value = quadrant_mean(scores, heights, encoder, name) if task is None else float(heights[encoder, task])
-        if np.isnan(value):
-            continue
-        if task is not None and has_floors(scores):
-            axes.plot(span(scores.cells[encoder, task]), [place + offset] * 2, color=color, linewidth=1.0, zorder=3)
-        axes.plot(
-            [value],
-            [place + offset],
-            marker=marker,
-            color=color,
-            markersize=5.5 if task is None else 4.2,
-            markeredgecolor=INK if task is None else "white",
-            markeredgewidth=0.6 if task is None else 0.4,
-            zorder=4,
-        )
+    there = [(place, task) for place, (_, task) in enumerate(rows) if task is not None]
+    there = [(place, task) for place, task in there if np.isfinite(heights[encoder, task])]
+    at = np.array([place + offset for place, _ in there])
+    if has_floors(scores):
+        ends = np.array([span(scores.cells[encoder, task]) for _, task in there]).reshape(-1, 2)
+        axes.hlines(at, ends[:, 0], ends[:, 1], color=color, linewidth=1.0, zorder=3)
+    style: dict[str, Any] = {"marker": marker, "color": color, "linestyle": "none", "zorder": 4}
+    points = [heights[encoder, task] for _, task in there]
+    axes.plot(points, at, markersize=4.2, markeredgecolor="white", markeredgewidth=0.4, **style)
+    heads = [(place + offset, name) for place, (name, task) in enumerate(rows) if task is None]
+    means = [quadrant_mean(scores, heights, encoder, name) for _, name in heads]
+    axes.plot(means, [head for head, _ in heads], markersize=5.5, markeredgecolor=INK, markeredgewidth=0.6, **style)
 
 
 def span(cell: Cell) -> tuple[float, float]:

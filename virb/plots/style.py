@@ -8,6 +8,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from virb.errors import UsageError
 from virb.paths import write_whole
@@ -32,9 +33,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 SMALL, TEXT, TITLE = 6.5, 7.5, 9.0
 """Points."""
 POINTS = 72.0
+FONT = "DejaVu Sans"
 FORMATS = ("png", "svg")
 _RULES: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": TEXT,
     "text.color": INK,
     "text.parse_math": False,  # an encoder may be called $x$
@@ -116,12 +118,13 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:80]
 
 
+@lru_cache(4096)
 def text_width(text: str, size: float) -> float:
     """Return the width of a line, in inches."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        path = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans"), usetex=False)
-    return float(path.get_extents().width) / POINTS if len(path.vertices) else 0.0
+        width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(family=FONT, size=size), False)
+    return float(width) / POINTS
 
 
 def fitted(text: str, room: float, size: float = TEXT) -> str:
