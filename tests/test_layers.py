@@ -179,7 +179,16 @@ def loaded(folder: Path, *lines: str) -> dict[str, tuple[int, set[str]]]:
     return {name: (code, set(heavy)) for name, (code, heavy) in json.loads(done.stdout).items()}
 
 
-HELP = ["--help", "evaluate --help", "plan --help", "leaderboard --help", "tasks --help", "data --help", "plot --help", "cache --help"]
+HELP = [
+    "--help",
+    "evaluate --help",
+    "plan --help",
+    "leaderboard --help",
+    "tasks --help",
+    "data --help",
+    "plot --help",
+    "cache --help",
+]
 CARDS = ["tasks", "tasks --json", "tasks list", "tasks show dtd", "encoders", "encoders show color"]
 MISTAKES = ["tasks show dtdd", "encoders show colour", "evaluate --encoder nope --tasks dtd", "evaluate --bogus"]
 SHELF = ["data", "data status --json", "data status dtd"]
