@@ -139,12 +139,11 @@ def test_points_lines_and_bands_of_the_paper_are_those_of_an_independent_computa
         slope, intercept = np.polyfit(x, y, 1)
         assert np.allclose(line[:, 1], intercept + slope * line[:, 0], atol=1e-10)
         error = np.sqrt(((y - intercept - slope * x) ** 2).sum() / 26)
-        at = line[:, 0]
+        at = np.unique(band[:, 0])
         half = stats.t.ppf(0.975, 26) * error * np.sqrt(1 / 28 + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
-        middle = intercept + slope * at
-        assert np.allclose(
-            sorted(set(band[:, 1].round(9))), sorted({*(middle - half).round(9), *(middle + half).round(9)})
-        )
+        for place, middle, wide in zip(at, intercept + slope * at, half, strict=True):
+            edge = band[band[:, 0] == place, 1]
+            assert [edge.min(), edge.max()] == pytest.approx([middle - wide, middle + wide])
 
 
 def test_the_table_holds_the_coefficients_of_an_independent_computation(paper: Scores) -> None:

@@ -84,8 +84,8 @@ def _series(axes: Axes, relation: Relation, scale: int, turn: int) -> None:
     )
     if relation.line is None or len(x) < 2:
         return
-    ends = np.linspace(x.min(), x.max(), 60)
-    axes.plot(ends, relation.line.at(ends) / 10**scale, color=color, linewidth=1.1, zorder=2)
+    ends = np.linspace(x.min(), x.max(), 25)
+    axes.plot(ends[[0, -1]], relation.line.at(ends[[0, -1]]) / 10**scale, color=color, linewidth=1.1, zorder=2)
     if len(x) >= BAND_FROM:
         low, high = relation.line.band(ends)
         axes.fill_between(ends, low / 10**scale, high / 10**scale, color=color, alpha=0.16, linewidth=0, zorder=1)
