@@ -1,12 +1,23 @@
-"""Shared fixtures: a cache of our own, the sample world once per session, an encoder trained on the spot."""
+"""Shared fixtures: a cache of our own, and sample worlds that all processes of a session share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Divide the cores among the processes that run tests: each would take all, and slow the others."""
+    if hasattr(config, "workerinput"):
+        threads = max(1, (os.cpu_count() or 1) // config.workerinput["workercount"])
+        torch.set_num_threads(threads)
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for what tests start
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,19 +31,44 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def sample_root(own_cache: Path) -> Path:
-    """Return the sample world of three image-level data sets at its usual size, made once."""
-    from virb.sample import ensure
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return what makes a folder once for all processes of a session; the first makes it, the others wait."""
+    own = tmp_path_factory.getbasetemp()
+    base = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
-    return ensure(["clevr", "dtd", "thor_egomotion"])
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        with FileLock(base / f"{name}.lock"):
+            if not (base / name).exists():
+                make(base / f"{name}.part")
+                (base / f"{name}.part").rename(base / name)
+        return base / name
+
+    return made
+
+
+def _link(source: str, target: str) -> None:
+    if not os.path.exists(target):
+        os.link(source, target)
 
 
 @pytest.fixture(scope="session")
-def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a sample world of every data set, with as few pictures as the readers take, made once."""
+def sample_root(own_cache: Path, once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """Return the sample world of three image-level data sets at its usual size, where a user has it."""
+    from virb.sample import ensure
+
+    names = ["clevr", "dtd", "thor_egomotion"]
+    made = once("three", lambda folder: ensure(names, folder=folder))
+    root = ensure([])
+    shutil.copytree(made, root, copy_function=_link, dirs_exist_ok=True)
+    return ensure(names)
+
+
+@pytest.fixture(scope="session")
+def small_world(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """Return a sample world of every data set, with as few pictures as the readers take."""
     from virb.sample import DATASETS, ensure
 
-    return ensure(DATASETS, folder=tmp_path_factory.mktemp("world") / "small", size=0.12, workers=1)
+    return once("small", lambda folder: ensure(DATASETS, folder=folder, size=0.12, workers=1))
 
 
 @pytest.fixture

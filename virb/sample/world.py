@@ -19,7 +19,7 @@ from virb.paths import cache_folder, explain_write_errors, sweep, temporary_besi
 from virb.sample.crew import Done, Make, Runner, crew, crew_size, write_file
 from virb.sample.sets import WRITERS
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same name, size and seed would give other bytes."""
 DATASETS: tuple[str, ...] = tuple(WRITERS)
 MARKER = SAMPLE_MARKER

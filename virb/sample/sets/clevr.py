@@ -13,7 +13,7 @@ from virb.sample.fields import Dice, balanced
 from virb.sample.tabletop import DEPTHS, Tabletop, tabletop
 from virb.sample.writing import Item, Made, Writer, png, scaled
 
-_SPLITS = {"train": 960, "val": 240}
+_SPLITS = {"train": 960, "val": 480}
 
 
 def _items(size: float) -> list[Item]:
