@@ -13,7 +13,7 @@ from torch.nn import functional
 from virb.digest import seed_of
 from virb.errors import NumericsError
 from virb.fit import PixelFitted, fit_pixels, predict_pixels
-from virb.fit.pixel import Answer
+from virb.fit.pixel import Answer, Source
 from virb.heads.dense import DENSE, Inputs
 from virb.metrics import PIXEL_METRICS, metric_for
 from virb.spec import PixelTraining
@@ -78,7 +78,13 @@ class World:
         return Dataset(Pool("test", ids, ()), *parts, CLASSES if self.kind == "classes" else (), "test 1")
 
 
-def run(world: World, plan: PixelTraining, head: str = "dense_linear", metric: str | None = None) -> PixelFitted:
+def run(
+    world: World,
+    plan: PixelTraining,
+    head: str = "dense_linear",
+    metric: str | None = None,
+    precision: torch.dtype | None = None,
+) -> PixelFitted:
     name = metric or ("miou" if world.kind == "classes" else "pixel_mae")
     return fit_pixels(
         world.features,
@@ -91,6 +97,7 @@ def run(world: World, plan: PixelTraining, head: str = "dense_linear", metric: s
         metric=metric_for(name, "test", "test", len(CLASSES)),
         name="t",
         device=CPU,
+        precision=precision,
     )
 
 
@@ -152,6 +159,19 @@ def test_a_rule_that_the_maps_tell_is_learnt(kind: LabelKind) -> None:
     assert len(statistics) == len(test)
     value = float(metric.value(metric.totals(statistics)))
     assert value > 0.8 if kind == "classes" else value < 2.0  # targets deviate by 4 times the rule's scores
+
+
+def test_half_precision_is_for_products_and_changes_little() -> None:
+    world, plan = World(), training(epochs=4, learning_rates=(1e-3,))
+    full, half = (run(world, plan, "upshuffle", precision=precision) for precision in (None, torch.bfloat16))
+    (maps, _), *_ = Source(world.features, world.targets, CPU).batches(world.dataset.test, 4)
+    with torch.no_grad():
+        outputs = [fitted.heads[0].outputs(maps, (SIZE, SIZE))[0] for fitted in (full, half)]
+    assert half.heads[0].precision == torch.bfloat16
+    assert all(parameter.dtype == torch.float32 for parameter in half.heads[0].parameters_of(0))
+    assert outputs[1].dtype == torch.float32
+    assert not torch.equal(*outputs)
+    assert float((outputs[0] - outputs[1]).std()) < 0.05 * float(outputs[0].std())
 
 
 def test_the_first_seeds_search_and_the_rest_train_what_was_chosen() -> None:

@@ -331,11 +331,8 @@ def test_a_trained_encoder_beats_a_random_one_by_a_paired_margin(
     assert difference.value > MARGINS[task]
 
 
-UNSURE = pytest.mark.xfail(reason="heads that reach logistic regression lifted the random encoder from 31 to 35 %")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("task", [pytest.param("clevr_count", marks=UNSURE), "dtd", "thor_egomotion"])
+@pytest.mark.parametrize("task", TASKS)
 def test_the_difference_of_the_two_is_above_zero_with_its_interval(
     task: str, random_records: dict[str, Record], trained_records: dict[str, Record]
 ) -> None:

@@ -14,7 +14,7 @@ from virb.encode import read_image, squash
 from virb.plan import Prepared
 
 SIZE, STEPS, RATE = 64, 270, 1e-3
-BATCH = {"dtd": 7, "clevr_count": 11, "thor_egomotion": 14}
+BATCH = {"dtd": 7, "clevr_count": 16, "thor_egomotion": 10}
 MIRRORED = {"thor_egomotion": torch.tensor([0, 2, 1, 3, 4])}
 """What becomes of a label when the picture is mirrored: a turn to the left is one to the right."""
 REVERSED = {"thor_egomotion": torch.tensor([0, 2, 1, 4, 3])}

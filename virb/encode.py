@@ -48,6 +48,11 @@ def choose_numerics(device: torch.device, size: int, precision: str = "auto") ->
     return Numerics(device.type, precision, folded=True, chunk=chunk)
 
 
+def head_precision(numerics: Numerics) -> torch.dtype | None:
+    """Return what large heads multiply in: bfloat16 needs no scaled gradients; in full on a CPU, or where asked."""
+    return torch.bfloat16 if numerics.device == "cuda" and numerics.precision != "float32" else None
+
+
 def encode(
     encoder: Encoder,
     pool: Pool,

@@ -14,6 +14,7 @@ from torch import nn
 
 from virb import published
 from virb.backbones import Encoder
+from virb.encode import head_precision
 from virb.errors import OutputError
 from virb.fit import Fitted, PixelFitted, epochs, fit, fit_pixels, predict_pixels
 from virb.metrics import METRICS, metric_for
@@ -356,6 +357,7 @@ def _fit_pixels(
             advance=advance,
             model=getattr(encoder.body, "model", None),
             weights=published.weights_of(task) if prepared.as_published else None,
+            precision=head_precision(image_set.numerics),
         )
 
 

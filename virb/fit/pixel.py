@@ -127,16 +127,17 @@ def fit_pixels(
     advance: Callable[[int], None] = lambda count: None,
     model: nn.Module | None = None,
     weights: Sequence[float] | None = None,
+    precision: torch.dtype | None = None,
 ) -> PixelFitted:
     """Return heads of the setting that does best on validation: searched with some seeds, trained with all.
 
     `model` is the encoder's own, for heads that train a copy of a part of it; `weights` are those of classes in the
-    loss.
+    loss; `precision` is that of the heads' products, None for full. Published heads are always trained in full.
     """
     source = Source(features, targets, device)
     answer = answer_to(loss, targets, dataset, device, training.scale_targets, weights)
     inputs = Inputs(features.levels, (view.size, view.size), dataset.train.index.shape[1])
-    maker = _maker(head, inputs, answer.outputs, device, model)
+    maker = _maker(head, inputs, answer.outputs, device, model, precision)
     with one_thread(head == "dense_linear" and device.type == "cpu"):
         return _fit_pixels(source, dataset, answer, maker, training, metric, name, advance)
 
@@ -144,13 +145,22 @@ def fit_pixels(
 Maker = Callable[[int, torch.Generator], DenseHeads]
 
 
-def _maker(head: str, inputs: Inputs, outputs: int, device: torch.device, model: nn.Module | None) -> Maker:
+def _maker(
+    head: str,
+    inputs: Inputs,
+    outputs: int,
+    device: torch.device,
+    model: nn.Module | None,
+    precision: torch.dtype | None,
+) -> Maker:
     """Return what makes heads of so many settings from a generator."""
 
     def make(settings: int, generator: torch.Generator) -> DenseHeads:
         if head in PUBLISHED_DENSE:
             return PUBLISHED_DENSE[head](settings, inputs, outputs, generator, device, model)
-        return DENSE[head](settings, inputs, outputs, generator, device)
+        heads = DENSE[head](settings, inputs, outputs, generator, device)
+        heads.precision = precision
+        return heads
 
     return make
 

@@ -31,6 +31,8 @@ class DenseHeads(Protocol):
     """Training compares outputs and targets on a grid this much coarser than the view; the test on every pixel."""
     standardises: bool
     """Whether `prepare` wants the moments of the training maps."""
+    precision: torch.dtype | None
+    """What its products are made in, None for full; weights, sums and losses are always full."""
 
     def prepare(self, moments: LevelMoments) -> None:
         """Take the mean and deviation of every channel on the training samples."""

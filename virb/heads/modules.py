@@ -27,6 +27,7 @@ class ModuleHeads:
     """
 
     training_stride = 1
+    precision: torch.dtype | None = None
 
     def __init__(
         self,
@@ -103,7 +104,8 @@ class ModuleHeads:
 
     def _answer(self, module: nn.Module, shown: Maps, size: Size) -> torch.Tensor:
         module.train(torch.is_grad_enabled())
-        answer: torch.Tensor = module(shown, size)
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision is not None):
+            answer: torch.Tensor = module(shown, size)
         return answer.float()
 
 
