@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from virb.analysis.scores import Cell, Column, Scores, Who
+from virb.digest import seed_of
 from virb.record import CurveFacts
 from virb.suite import all_tasks
 
@@ -26,9 +27,9 @@ TASKS = [
 ]
 
 
-def who(name: str, **facts: object) -> Who:
+def who(name: object, **facts: object) -> Who:
     """An encoder of which only the given facts are known."""
-    empty = Who(name, f"{abs(hash(name)):032x}"[:32], "", "", None, None, {})
+    empty = Who(str(name), seed_of(str(name)).to_bytes(16, "big").hex(), "", "", "", None, None, {})
     return replace(empty, **facts)  # type: ignore[arg-type]
 
 
@@ -82,4 +83,4 @@ def many(encoders: int, missing: float = 0.0, tasks: Sequence[Column] = TASKS, s
 
 def facts(rows: Sequence[Mapping[str, object]]) -> list[Who]:
     """Encoders from their facts."""
-    return [who(str(row.get("name", f"e{place}")), **row) for place, row in enumerate(rows)]
+    return [who(**{"name": f"e{place}", **row}) for place, row in enumerate(rows)]

@@ -143,7 +143,16 @@ def _names(encoders: Iterable[tuple[str, str]]) -> list[str]:
 
 def _who(record: Record) -> Who:
     facts = record.encoder
-    return Who(facts.name, facts.fingerprint, facts.method, facts.pretraining, facts.images, facts.epochs, facts.facts)
+    return Who(
+        facts.name,
+        facts.fingerprint,
+        facts.method,
+        facts.family,
+        facts.pretraining,
+        facts.images,
+        facts.epochs,
+        facts.facts,
+    )
 
 
 def _described(item: Reference) -> Who:
@@ -152,6 +161,7 @@ def _described(item: Reference) -> Who:
         facts.name,
         "",
         facts.method,
+        "",
         facts.pretraining,
         facts.images,
         facts.epochs,

@@ -40,6 +40,7 @@ class Who:
     name: str
     fingerprint: str
     method: str
+    family: str
     pretraining: str
     images: int | None
     epochs: int | None

@@ -13,6 +13,7 @@ from virb.cli.board import leaderboard
 from virb.cli.cache import cache_app
 from virb.cli.cards import encoders_app, tasks_app
 from virb.cli.data import data_app
+from virb.cli.findings import findings
 from virb.cli.plot import plot_app
 from virb.cli.run import evaluate, plan
 from virb.cli.show import show
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (evaluate, plan, show, leaderboard):
+for command in (evaluate, plan, show, leaderboard, findings):
     app.command()(command)
 for name, group in (
     ("tasks", tasks_app),

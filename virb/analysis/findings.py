@@ -1,0 +1,102 @@
+"""Analysis: the six questions of the 2021 paper, asked of any comparable scores; each answered by a test that fits.
+
+Differences are paired wherever they can be: the same task, the same pretraining data, images and epochs. Scores of
+different tasks are put in one unit, the standard deviation over the encoders at hand, before they are averaged.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from virb.analysis.domain import same_domain
+from virb.analysis.finding import Effect, Finding
+from virb.analysis.matched import balanced_data, compare_methods
+from virb.analysis.predictor import predictor
+from virb.analysis.scores import Scores
+from virb.analysis.supervision import structural_gain, supervision
+
+
+def findings(scores: Scores, methods: tuple[str, str] | None = None, reference: str = "imagenet") -> list[Finding]:
+    """Return the answers to the six questions, in the paper's order."""
+    return [
+        supervision(scores),
+        predictor(scores, reference),
+        compare_methods(scores, methods),
+        structural_gain(scores),
+        same_domain(scores),
+        balanced_data(scores),
+    ]
+
+
+def as_json(scores: Scores, found: Sequence[Finding]) -> str:
+    """Return findings for scripts; what is no number is null."""
+    content = {
+        "scores": scores.title,
+        "encoders": len(scores.names),
+        "tasks": [task.name for task in scores.tasks],
+        "findings": [_finite(asdict(finding)) for finding in found],
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def as_markdown(scores: Scores, found: Sequence[Finding], pictures: Mapping[str, str] | None = None) -> str:
+    """Return findings for readers, each with its picture where there is one."""
+    count = f"{len(scores.names)} encoder{'s' if len(scores.names) != 1 else ''}"
+    parts = ["# Findings", f"{scores.title[0].upper()}{scores.title[1:]}; {count}, {len(scores.tasks)} tasks."]
+    for number, finding in enumerate(found, 1):
+        parts += [f"## {number}. {finding.question}", f"**{escaped(finding.answer)}**"]
+        if pictures and finding.key in pictures:
+            parts.append(f"![{finding.question}]({pictures[finding.key]})")
+        if finding.effects:
+            parts += [f"In {finding.unit}; 95 % intervals; p after Holm's correction.", _table(finding.effects)]
+        parts += [f"Test: {finding.test}", f"The paper: {finding.paper}"]
+        parts += [escaped(f"Note: {caution}") for caution in finding.cautions]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(effects: Sequence[Effect]) -> str:
+    more = list(dict.fromkeys(key for effect in effects for key in effect.more))
+    header = ["", "effect", "95 % interval", "n", "p", "verdict", *(name.replace("_", " ") for name in more)]
+    rows = [
+        [
+            effect.label,
+            signed(effect.value),
+            f"{signed(effect.low)} to {signed(effect.high)}" if math.isfinite(effect.low) else "",
+            str(effect.n),
+            f"{effect.adjusted:.2g}" if math.isfinite(effect.adjusted) else "",
+            effect.verdict,
+            *(_shown(effect.more.get(name, "")) for name in more),
+        ]
+        for effect in effects
+    ]
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(escaped(cell) for cell in line) + " |" for line in lines)
+
+
+def signed(value: float) -> str:
+    """Return a number with its sign; a dash where there is none."""
+    return f"{value:+.2f}" if math.isfinite(value) else "–"
+
+
+def _shown(value: object) -> str:
+    return f"{value:+.1f}" if isinstance(value, float) else str(value)
+
+
+def escaped(text: str) -> str:
+    """Return a text on one line that markdown takes as it is: names come from strangers."""
+    line = " ".join(text.split())
+    for letter in ("\\", "|", "<", "`", "*"):
+        line = line.replace(letter, f"\\{letter}")
+    return line.replace("](", "]\\(")
