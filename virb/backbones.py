@@ -19,9 +19,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from virb.architectures import Architecture, create
 from virb.digest import digest
 from virb.errors import CheckpointError, UsageError, VirbError, did_you_mean
-from virb.spec import EncoderCard, Triple
+from virb.spec import CheckpointFacts, EncoderCard, Triple
 from virb.types import FeatureShape, Level
 
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
@@ -39,9 +40,17 @@ class Encoder(nn.Module):
     """
 
     def __init__(
-        self, card: EncoderCard, body: nn.Module, arch: str, mean: Triple, std: Triple, source: str = ""
+        self,
+        card: EncoderCard,
+        body: nn.Module,
+        arch: str,
+        mean: Triple,
+        std: Triple,
+        source: str = "",
+        checkpoint: CheckpointFacts | None = None,
     ) -> None:
         super().__init__()
+        self.checkpoint = checkpoint
         body.requires_grad_(False)
         self.card, self.arch = card, arch
         self.mean, self.std = card.mean or mean, card.std or std
@@ -211,34 +220,6 @@ def from_state(card: EncoderCard, arch: str, state: Mapping[str, torch.Tensor], 
     return Encoder(card, TimmBody(model), arch, IMAGENET_MEAN, IMAGENET_STD)
 
 
-def create(arch: str, pretrained: bool = False) -> Any:
-    """Return a timm model without classifier that takes other image sizes where its kind can."""
-    import timm
-
-    _check_arch(arch)
-    try:
-        model: Any = timm.create_model(arch, pretrained=pretrained, num_classes=0, dynamic_img_size=True)
-    except TypeError:
-        model = timm.create_model(arch, pretrained=pretrained, num_classes=0)
-    if not hasattr(model, "forward_intermediates"):
-        raise UsageError(
-            f"timm's {arch} offers no forward_intermediates", "an architecture that returns maps", "choose another one"
-        )
-    return model
-
-
-def _check_arch(arch: str) -> None:
-    import timm
-
-    if not timm.is_model(arch.split(".")[0]):
-        known = timm.list_models()
-        raise UsageError(
-            f"timm has no architecture '{arch}'{did_you_mean(arch, known)}",
-            f"one of timm's {len(known):,} names",
-            "list them with: python -c \"import timm; print(timm.list_models('*resnet*'))\"",
-        )
-
-
 def fill(model: nn.Module, state: Mapping[str, torch.Tensor], arch: str, where: str) -> None:
     """Load tensors into a model; silently random weights are the field's most frequent complaint, so no gaps."""
     classifier = getattr(model, "default_cfg", {}).get("classifier", "fc")
@@ -277,7 +258,7 @@ def _check_timm(name: str) -> None:
     import timm
 
     arch = name.split(".")[0]
-    _check_arch(arch)
+    Architecture.parse(arch)
     if not timm.models.is_model_pretrained(name):
         tags = timm.list_pretrained(f"{arch}.*")
         raise UsageError(
@@ -358,7 +339,7 @@ def _check_random(name: str) -> None:
     arch, _, seed = name.partition("@")
     if seed and not seed.isdigit():
         raise UsageError(f"'{seed}' is no seed in random:{name}", "a whole number after '@'", "random:resnet18@7")
-    _check_arch(arch)
+    Architecture.parse(arch)
 
 
 def _random(card: EncoderCard, name: str) -> Encoder:

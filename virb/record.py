@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from virb.digest import digest
 from virb.errors import VirbError
 from virb.paths import write_whole
-from virb.spec import Frozen, Kind, Level, Name, Protocol, Task, Triple
+from virb.spec import CheckpointFacts, Frozen, Kind, Level, Name, Protocol, Task, Triple
 
 SCHEMA: Literal[1] = 1
 Source = Literal["real", "sample"]
@@ -62,6 +62,8 @@ class EncoderFacts(Frozen):
     images: int | None = None
     epochs: int | None = None
     facts: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    checkpoint: CheckpointFacts | None = None
+    """How its weights file was understood; None where there was no file, or in older records."""
 
 
 class DataFacts(Frozen):

@@ -181,6 +181,7 @@ def make_record(
             images=card.images,
             epochs=card.epochs,
             facts=card.facts,
+            checkpoint=encoder.checkpoint,
         ),
         data=DataFacts(
             source=options.source,

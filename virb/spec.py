@@ -265,6 +265,10 @@ class EncoderCard(Card):
     bytes: Positive | None = None
     """The size of the file at an address, where it is known."""
     arch: str | None = None
+    prefix: str | None = None
+    """Which of several networks in a weights file is meant, by a part of what stands before its tensors' names."""
+    allow_missing: tuple[str, ...] = ()
+    """Patterns of tensors that may be missing, of another shape or unknown, such as 'norm.*'; the record names them."""
     mean: Triple | None = None
     std: tuple[Deviation, Deviation, Deviation] | None = None
     size: Positive | None = None
@@ -284,8 +288,9 @@ class EncoderCard(Card):
     @model_validator(mode="after")
     def _only_files_are_pinned(self) -> Self:
         named = re.match(r"(timm|torchvision|random|baseline|python|plugin):", self.weights)
-        if named and (self.sha256 or self.bytes or self.arch):
-            raise ValueError(f"sha256, bytes and arch belong to a weights file, not to {named[0]}")
+        if named and (self.sha256 or self.bytes or self.arch or self.prefix or self.allow_missing):
+            found = "sha256, bytes, arch, prefix and allow_missing"
+            raise ValueError(f"{found} belong to a weights file, not to {named[0]}")
         if self.weights.startswith("http:") and not self.sha256:
             raise ValueError("weights: an address that begins with http: can be changed on the way; give its sha256")
         return self
@@ -319,6 +324,23 @@ class EncoderCard(Card):
         """The architecture as far as the card tells it, without the tag of its weights."""
         scheme, _, name = self.weights.partition(":")
         return self.arch or (re.split(r"[.@]", name)[0] if scheme in ("timm", "torchvision", "random") else "")
+
+
+class CheckpointFacts(Frozen):
+    """How a weights file was understood; it stands in every record made with it."""
+
+    container: str
+    prefix: str
+    naming: str
+    dtype: str
+    dropped: dict[str, int]
+    """What lies in the file beside the backbone, by the first part of its name, and how many tensors of it."""
+    allowed: tuple[str, ...]
+    """Tensors that were missing, of another shape or unknown, and that --allow-missing let go."""
+    others: tuple[str, ...]
+    """Where else in the file a backbone lies: what --prefix could have chosen."""
+    notes: tuple[str, ...]
+    """What shapes do not show, and what happens to positions."""
 
 
 Access = Literal["open", "registration", "by hand", "gone"]
