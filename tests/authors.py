@@ -437,7 +437,7 @@ def clip_state(state: State) -> State:
     for block in range(12):
         text[f"transformer.resblocks.{block}.attn.in_proj_weight"] = noise(192, 64)
         text[f"transformer.resblocks.{block}.ln_1.weight"] = noise(64)
-    return {**under("visual.", {**renamed, "proj": noise(768, 32)}), **text}
+    return {**under("visual.", {**renamed, "proj": noise(state["cls_token"].shape[-1], 32)}), **text}
 
 
 def open_clip(path: Path, state: State) -> Path:
@@ -542,6 +542,7 @@ def _v(write: Write, prefix: str, suffix: str = ".pth", name: str = "vit_tiny_pa
 
 PATCH14: dict[str, Any] = {"patch_size": 14, "img_size": 112, "init_values": 1e-5}
 REGISTERS: dict[str, Any] = {**PATCH14, "reg_tokens": 4, "no_embed_class": True}
+SMALL: dict[str, Any] = {"embed_dim": 128, "depth": 3, "num_heads": 2}
 NO_TOKEN: dict[str, Any] = {"class_token": False, "fc_norm": False, "global_pool": "avg"}
 FORMATS = [
     _r(torchvision_plain, ""),
@@ -583,6 +584,6 @@ FORMATS = [
     _v(hugging_face_dinov2, "", ".safetensors", **PATCH14),
     _v(dinov2_registers, "", **REGISTERS),
     _v(ijepa, "module.", **NO_TOKEN),
-    _v(open_clip, "module.visual.", name="vit_base_patch32_clip_224"),
-    _v(openai_clip, "visual.", name="vit_base_patch32_clip_quickgelu_224"),
+    _v(open_clip, "module.visual.", name="vit_xsmall_patch16_clip_224"),
+    _v(openai_clip, "visual.", name="vit_base_patch16_clip_quickgelu_224", **SMALL),
 ]

@@ -61,15 +61,9 @@ def test_a_tensor_that_belongs_to_another_network_is_an_error(tmp_path: Path) ->
         load_encoder(encoder_card(str(path)))
 
 
-def test_a_wide_resnet_is_not_taken_for_a_plain_one(tmp_path: Path) -> None:
-    path = saved(tmp_path / "weights.pt", "wide_resnet50_2")
-    with pytest.raises(CheckpointError, match="of another shape"):
-        load_encoder(encoder_card(str(path)))
-
-
 def test_weights_with_nan_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "weights.pt", **{"layer1.0.conv1.weight": torch.full((64, 64, 3, 3), float("nan"))})
-    with pytest.raises(CheckpointError, match=r"NaN or infinity, the first is layer1\.0\.conv1\.weight"):
+    with pytest.raises(CheckpointError, match=r"layer1\.0\.conv1\.weight holds NaN"):
         load_encoder(encoder_card(str(path)))
 
 

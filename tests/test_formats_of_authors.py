@@ -10,24 +10,22 @@ from authors import FORMATS, Format
 
 from virb.architectures import Architecture
 from virb.checkpoints import inspect_file
-from virb.plan import load_encoder
 from virb.suite import encoder_card
 
 
-@pytest.mark.parametrize("layout", FORMATS, ids=lambda layout: f"{layout.name}-{layout.arch}"[:40])
+@pytest.mark.parametrize("layout", FORMATS, ids=lambda layout: f"{layout.name}-{layout.arch.partition('(')[0]}")
 def test_an_authors_file_gives_the_bare_backbones_features_to_the_bit(tmp_path: Path, layout: Format) -> None:
     model = layout.model()
     path = layout.write(tmp_path / f"weights{layout.suffix}", dict(model.state_dict()))
-    card = encoder_card(str(path))
-    encoder = load_encoder(card)
+    report = inspect_file(encoder_card(str(path)))
+    assert report.error is None
+    encoder = report.encoder
+    assert encoder is not None
     images = torch.randn(
         2, 3, encoder.resolve_size(96), encoder.resolve_size(96), generator=torch.Generator().manual_seed(1)
     )
     with torch.inference_mode():
         assert torch.equal(encoder(images)[0], model(images))
-    report = inspect_file(card)
-    assert report.error is None
-    assert report.facts["fingerprint"] == encoder.fingerprint
     assert report.facts["prefix"] == layout.prefix
     found, wanted = Architecture.parse(encoder.arch), Architecture.parse(layout.arch)
     assert (found.name, dict(found.options)) == (wanted.name, dict(wanted.options))

@@ -18,7 +18,7 @@ import virb
 PACKAGE = Path(virb.__file__).parent
 ROWS = [
     "errors paths digest classes progress",
-    "registry formats fetch workers",
+    "registry formats fetch workers architectures",
     "spec types plugins",
     "suite record stats weights store data sample checkpoints backbones encode heads metrics",
     "cache targets stream published reference custom",
@@ -190,7 +190,13 @@ HELP = [
     "cache --help",
 ]
 CARDS = ["tasks", "tasks --json", "tasks list", "tasks show dtd", "encoders", "encoders show color"]
-MISTAKES = ["tasks show dtdd", "encoders show colour", "evaluate --encoder nope --tasks dtd", "evaluate --bogus"]
+MISTAKES = [
+    "tasks show dtdd",
+    "encoders inspect nope",
+    "encoders show colour",
+    "evaluate --encoder nope --tasks dtd",
+    "evaluate --bogus",
+]
 SHELF = ["data", "data status --json", "data status dtd"]
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from virb import backbones, checkpoints, custom, published, weights
+from virb.architectures import Architecture
 from virb.backbones import Encoder
 from virb.cache import Cache
 from virb.data import read_dataset
@@ -171,6 +172,8 @@ def check_encoder(source: EncoderCard | nn.Module) -> None:
         custom.check_file(source)
     elif scheme != "plugin":
         weights.local(source)
+        if source.arch:
+            Architecture.parse(source.arch)
 
 
 def load_encoder(source: EncoderCard | nn.Module) -> Encoder:

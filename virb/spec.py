@@ -287,10 +287,9 @@ class EncoderCard(Card):
 
     @model_validator(mode="after")
     def _only_files_are_pinned(self) -> Self:
-        named = re.match(r"(timm|torchvision|random|baseline|python|plugin):", self.weights)
-        if named and (self.sha256 or self.bytes or self.arch or self.prefix or self.allow_missing):
+        if not self.names_file and (self.sha256 or self.bytes or self.arch or self.prefix or self.allow_missing):
             found = "sha256, bytes, arch, prefix and allow_missing"
-            raise ValueError(f"{found} belong to a weights file, not to {named[0]}")
+            raise ValueError(f"{found} belong to a weights file, not to {self.weights.partition(':')[0]}:")
         if self.weights.startswith("http:") and not self.sha256:
             raise ValueError("weights: an address that begins with http: can be changed on the way; give its sha256")
         return self
@@ -306,6 +305,11 @@ class EncoderCard(Card):
                 "name the python file yourself: --encoder file.py:Name",
             )
         return card
+
+    @property
+    def names_file(self) -> bool:
+        """Whether the weights are a file or its address, and not a name that a library knows."""
+        return not re.match(r"(timm|torchvision|random|baseline|python|plugin):", self.weights)
 
     @property
     def address(self) -> str | None:

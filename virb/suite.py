@@ -219,6 +219,24 @@ def encoder_cards(texts: Sequence[str]) -> list[EncoderCard]:
     return cards
 
 
+def read_as(
+    cards: Sequence[EncoderCard], arch: str | None, prefix: str | None, allow_missing: Sequence[str] | None
+) -> list[EncoderCard]:
+    """Return cards of weights files with what the user says of these files, over what the cards say."""
+    given = {"arch": arch, "prefix": prefix, "allow_missing": tuple(allow_missing or ()) or None}
+    update = {name: value for name, value in given.items() if value is not None}
+    if not update:
+        return list(cards)
+    named = next((card.weights for card in cards if not card.names_file), "")
+    if named:
+        raise UsageError(
+            f"{', '.join('--' + name.replace('_', '-') for name in update)} with {named}, which is no weights file",
+            "a checkpoint file, or a card that names one",
+            "leave the option out, or run the command for the file alone",
+        )
+    return [card.model_copy(update=update) for card in cards]
+
+
 def _told_apart(cards: list[EncoderCard]) -> list[EncoderCard]:
     """Return cards of which files of one name in several folders carry as many folders as tell them apart."""
     count = Counter(card.name for card in cards)

@@ -37,7 +37,7 @@ _WIDE = {
     ("resnet101", 32, 32): "resnext101_32x32d", ("resnet101", 64, 4): "resnext101_64x4d",
 }  # fmt: skip
 _VITS = {
-    (192, 12): "tiny", (384, 12): "small", (512, 12): "medium", (768, 12): "base", (1024, 24): "large",
+    (256, 10): "xsmall", (192, 12): "tiny", (384, 12): "small", (512, 12): "medium", (768, 12): "base", (1024, 24): "large",
     (1280, 32): "huge", (1408, 40): "giant", (1664, 48): "gigantic", (1536, 40): "giant",
 }  # fmt: skip
 
@@ -173,8 +173,9 @@ def _names(wanted: Mapping[str, Value], hints: Hints) -> Iterable[str]:
     patch = wanted["patch_size"]
     if hints.clip:
         kinds = ["clip_quickgelu", "clip"] if hints.quickgelu else ["clip"]
-        yield from (f"vit_{size}_patch{other}_{kind}_224" for kind in kinds for other in (patch, 14, 32, 16))
-        yield "vit_base_patch16_clip_224"
+        for kind in kinds:
+            yield from (f"vit_{size}_patch{other}_{kind}_224" for other in (patch, 14, 32, 16))
+            yield f"vit_base_patch16_{kind}_224"
     if wanted["init_values"] is not None and patch == 14:
         registers = f"reg{wanted['reg_tokens']}_" if wanted["reg_tokens"] else ""
         yield f"vit_{size}_patch14_{registers}dinov2"

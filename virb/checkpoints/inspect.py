@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from virb.backbones import Encoder
 from virb.checkpoints.load import facts_of, load, view
 from virb.checkpoints.understand import Understanding
 from virb.errors import CheckpointError
@@ -21,6 +22,11 @@ class Inspection:
     facts: dict[str, Any]
     error: CheckpointError | None
     """Why the file does not load, if it does not."""
+    encoder: Encoder | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts for scripts."""
+        return {**self.facts, "error": self.error.found if self.error else None}
 
     def text(self) -> str:
         """Return the facts as lines."""
@@ -55,16 +61,16 @@ def inspect(card: EncoderCard, understood: Understanding) -> Inspection:
     try:
         encoder = load(card, understood)
     except CheckpointError as error:
-        return Inspection({**facts, "mean": mean, "std": std, "notes": list(notes), "fingerprint": None}, error)
+        return Inspection({**facts, "mean": mean, "std": std, "notes": notes, "fingerprint": None}, error)
     facts |= {
         "width": encoder.shape.width,
         "mean": encoder.mean,
         "std": encoder.std,
         "size": encoder.resolve_size(SIZE),
-        "notes": list(notes),
+        "notes": said.notes,
         "fingerprint": encoder.fingerprint,
     }
-    return Inspection(facts, None)
+    return Inspection(facts, None, encoder)
 
 
 def _is_statistic(name: str) -> bool:
@@ -84,6 +90,8 @@ def _words(value: Any) -> str:
     if isinstance(value, list):
         more = f", … ({len(value)} in all)" if len(value) > SHOWN else ""
         return ", ".join(map(str, value[:SHOWN])) + more or "-"
+    if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
+        return "; ".join(value) or "-"
     if isinstance(value, tuple):
         return ", ".join(f"{number:g}" for number in value)
     return "-" if value in ("", None) else f"{value:,}" if isinstance(value, int) else str(value)

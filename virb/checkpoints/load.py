@@ -39,8 +39,9 @@ def check(understood: Understanding) -> None:
     if faults:
         parts = [f"{len(names)} {label} ({_some(understood, names)})" for label, names in faults]
         fits = len(one.wanted) - len(one.missing) - len(one.reshaped)
+        kind = "as --arch or the card says" if understood.request.arch else "the nearest architecture"
         raise CheckpointError(
-            f"{understood.path} does not fill {one.architecture}, the nearest architecture: {fits} of "
+            f"{understood.path} does not fill {one.architecture}, {kind}: {fits} of "
             f"{len(one.wanted)} backbone tensors match; {'; '.join(parts)}",
             f"every backbone tensor of {one.architecture}, behind the prefix '{one.candidate.prefix}'",
             _remedy(understood),

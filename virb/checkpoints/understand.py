@@ -132,11 +132,11 @@ class Understanding:
     @cached_property
     def dropped(self) -> dict[str, int]:
         """How many tensors of the file are left out, by the first part of their names behind all wrappers."""
-        prefix = self.matching.candidate.prefix
+        prefix, around = self.matching.candidate.prefix, f"{self.container}."
         counts = Counter(f"{self.prefix}{name.partition('.')[0]}" for name in self.matching.heads)
         for name in self.contents.tensors:
             if not name.startswith(prefix):
-                counts[_outside(name, prefix)] += 1
+                counts[_outside(name, prefix).removeprefix(around)] += 1
         return dict(sorted(counts.items()))
 
     def describe(self, name: str) -> str:

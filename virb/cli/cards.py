@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from virb.cli.options import Json
+from virb.cli.options import AllowMissing, Arch, Json, Prefix
 from virb.cli.printing import columns, json_asked, show_card
 from virb.errors import UsageError, did_you_mean
 
@@ -180,3 +180,29 @@ def download_encoder(name: Annotated[str, typer.Argument(help="A card's name, or
 
     encoder = load_encoder(card)  # its own library fetches and keeps it
     typer.echo(f"{card.name}: {card.weights} is in the cache of its library, fingerprint {encoder.fingerprint[:8]}")
+
+
+@encoders_app.command("inspect")
+def inspect_encoder(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(help="A weights file, or a card that names one.")],
+    arch: Arch = None,
+    prefix: Prefix = None,
+    allow_missing: AllowMissing = None,
+    json_output: Json = False,
+) -> None:
+    """Say what a weights file holds: container, prefix, architecture, what matches, and what is left out."""
+    from virb.suite import encoder_card, read_as
+
+    (card,) = read_as([encoder_card(file)], arch, prefix, allow_missing)
+    from virb.checkpoints import inspect_file
+    from virb.plan import check_encoder
+    from virb.weights import local
+
+    if not card.names_file:
+        raise UsageError(f"{card.weights} is no weights file", "a file, or a card that names one", "name the file")
+    check_encoder(card)
+    report = inspect_file(local(card))
+    typer.echo(json.dumps(report.as_json(), indent=1) if json_asked(context, json_output) else report.text())
+    if report.error:
+        raise report.error

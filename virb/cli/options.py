@@ -15,6 +15,20 @@ Encoders = Annotated[
         help="A card's name, a file, timm:NAME, torchvision:NAME, random:ARCH, baseline:NAME; may be given again.",
     ),
 ]
+Arch = Annotated[
+    str | None,
+    typer.Option("--arch", help="The architecture of a weights file (timm's name), where it is not found by itself."),
+]
+Prefix = Annotated[
+    str | None, typer.Option("--prefix", help="Which network in a weights file, such as 'student' or 'encoder_k'.")
+]
+AllowMissing = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-missing",
+        help="Backbone tensors that may be missing or not fit, such as 'norm.*'; recorded. May be given again.",
+    ),
+]
 Tasks = Annotated[str, typer.Option(help="'all', a group, task names or card files, separated by commas.")]
 Sample = Annotated[bool, typer.Option("--sample", help="Run on the built-in sample world: no data set is needed.")]
 Data = Annotated[Path | None, typer.Option(help="Folder with the data sets; default $VIRB_DATA, else ./data.")]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from virb.cli.options import (
+    AllowMissing,
+    Arch,
     CacheSize,
     Data,
     Device,
@@ -17,6 +19,7 @@ from virb.cli.options import (
     Limit,
     Out,
     Precision,
+    Prefix,
     ProtocolName,
     Sample,
     Seeds,
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 def evaluate(
     encoder: Encoders,
     tasks: Tasks = "all",
+    arch: Arch = None,
+    prefix: Prefix = None,
+    allow_missing: AllowMissing = None,
     sample: Sample = False,
     data: Data = None,
     protocol: ProtocolName = None,
@@ -54,9 +60,10 @@ def evaluate(
     """Evaluate encoders on tasks; the same command goes on where it was stopped."""
     from virb import api
     from virb.progress import choose
-    from virb.suite import encoder_cards, select_tasks
+    from virb.suite import encoder_cards, read_as, select_tasks
 
-    cards, selection = encoder_cards(encoder), select_tasks(tasks)
+    cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
+    selection = select_tasks(tasks)
     options = _options(locals())
     from virb.harness import Report, run
     from virb.plan import check_encoder
@@ -83,6 +90,9 @@ def evaluate(
 def plan(
     encoder: Encoders,
     tasks: Tasks = "all",
+    arch: Arch = None,
+    prefix: Prefix = None,
+    allow_missing: AllowMissing = None,
     sample: Sample = False,
     data: Data = None,
     protocol: ProtocolName = None,
@@ -97,9 +107,10 @@ def plan(
     """Say what would run: image sets, what is missing and why, cache, and minutes from a timed probe."""
     from virb import api
     from virb.progress import choose
-    from virb.suite import encoder_cards, select_tasks
+    from virb.suite import encoder_cards, read_as, select_tasks
 
-    cards, selection = encoder_cards(encoder), select_tasks(tasks)
+    cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
+    selection = select_tasks(tasks)
     options = _options(locals())
     if sample:
         api.make_sample(selection, choose())

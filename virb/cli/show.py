@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from virb.cli.options import (
+    AllowMissing,
+    Arch,
     CacheSize,
     Data,
     Device,
     Limit,
     Out,
     Precision,
+    Prefix,
     ProtocolName,
     Sample,
     Seeds,
@@ -30,6 +33,9 @@ def show(
             "--encoder", "-e", help="A card's name, a file, timm:NAME, torchvision:NAME, random:ARCH, baseline:NAME."
         ),
     ],
+    arch: Arch = None,
+    prefix: Prefix = None,
+    allow_missing: AllowMissing = None,
     sample: Sample = False,
     data: Data = None,
     protocol: ProtocolName = None,
@@ -52,9 +58,10 @@ def show(
     """
     from virb import api
     from virb.progress import choose
-    from virb.suite import encoder_cards, select_tasks
+    from virb.suite import encoder_cards, read_as, select_tasks
 
-    cards, selection = encoder_cards(encoder), select_tasks(task)
+    cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
+    selection = select_tasks(task)
     if len(selection.tasks) > 1 or not selection.named:
         raise UsageError(
             f"'{task}' stands for {len(selection.tasks)} tasks",
