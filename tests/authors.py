@@ -47,6 +47,15 @@ def resnet(name: str = "resnet18") -> nn.Module:
 
 
 @cache
+def small_picture_resnet() -> nn.Module:
+    """A ResNet-18 for 32 pixels: one 3 x 3 convolution of stride 1, and no pooling."""
+    model = copy.deepcopy(resnet())
+    model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    model.maxpool = nn.Identity()
+    return model.eval()
+
+
+@cache
 def vit(name: str = "vit_tiny_patch16_224", **options: Any) -> nn.Module:
     torch.manual_seed(4)
     model = timm.create_model(name, num_classes=0, dynamic_img_size=True, **options)
@@ -168,7 +177,7 @@ def children(state: State, first: int) -> State:
 
 
 def simclr_sequential(path: Path, state: State) -> Path:
-    """leftthomas/SimCLR (memory): `f` of children without pooling and classifier, projection `g`."""
+    """leftthomas/SimCLR (memory): for CIFAR, `f` of children without pooling and classifier, projection `g`."""
     return saved(path, {**under("f.", children(state, 3)), **mlp("g.")})
 
 
@@ -556,6 +565,7 @@ FORMATS = [
     _r(moco_v3, "module.base_encoder.", ".pth.tar"),
     _r(simsiam, "module.encoder.", ".pth.tar"),
     _r(simclr_backbone, "backbone.", ".pth.tar"),
+    Format(simclr_sequential, small_picture_resnet, "f.", "resnet18(stem='cifar')"),
     _r(simclr_encoder, "encoder.", ".tar"),
     _r(lightly_lightning, "backbone.", ".ckpt"),
     _r(byol_lucidrains, "online_encoder.net."),

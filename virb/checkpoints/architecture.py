@@ -37,8 +37,8 @@ _WIDE = {
     ("resnet101", 32, 32): "resnext101_32x32d", ("resnet101", 64, 4): "resnext101_64x4d",
 }  # fmt: skip
 _VITS = {
-    (256, 10): "xsmall", (192, 12): "tiny", (384, 12): "small", (512, 12): "medium", (768, 12): "base", (1024, 24): "large",
-    (1280, 32): "huge", (1408, 40): "giant", (1664, 48): "gigantic", (1536, 40): "giant",
+    (256, 10): "xsmall", (192, 12): "tiny", (384, 12): "small", (512, 12): "medium", (768, 12): "base",
+    (1024, 24): "large", (1280, 32): "huge", (1408, 40): "giant", (1664, 48): "gigantic", (1536, 40): "giant",
 }  # fmt: skip
 
 
