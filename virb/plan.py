@@ -58,6 +58,23 @@ class Options:
         return Cache(self.cache, self.cache_limit)
 
 
+def _as_published(training: Training | PixelTraining) -> bool:
+    return isinstance(training, PixelTraining) and training.head == "published"
+
+
+def head_for(task: Task, training: Training | PixelTraining) -> str:
+    """Return which head a task gets under a training: the card's, the paper's for it, or the light one."""
+    if _as_published(training):
+        return published.head_of(task)
+    light = isinstance(training, PixelTraining) and training.head == "dense_linear"
+    return "dense_linear" if light else task.head
+
+
+def metrics_for(task: Task, training: Training | PixelTraining) -> tuple[str, ...]:
+    """Return what is measured under a training, the primary metric first: the card's, or the one of the paper."""
+    return (published.metric_of(task),) if _as_published(training) else (task.metric, *task.also)
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A task whose data were found and read."""
@@ -71,20 +88,17 @@ class Prepared:
     @property
     def as_published(self) -> bool:
         """Whether head, target and metric are those of the 2021 paper where they differ from the card's."""
-        return isinstance(self.training, PixelTraining) and self.training.head == "published"
+        return _as_published(self.training)
 
     @property
     def head(self) -> str:
         """The head that is trained: the card's, the paper's for it, or the light one of the protocol."""
-        if self.as_published:
-            return published.head_of(self.task)
-        light = isinstance(self.training, PixelTraining) and self.training.head == "dense_linear"
-        return "dense_linear" if light else self.task.head
+        return head_for(self.task, self.training)
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """What is measured, the primary metric first: the card's, or the one number of the paper."""
-        return (published.metric_of(self.task),) if self.as_published else (self.task.metric, *self.task.also)
+        return metrics_for(self.task, self.training)
 
     @property
     def learnt(self) -> Dataset:

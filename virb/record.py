@@ -106,6 +106,13 @@ class SettingFacts(Frozen):
     validation: float | None
 
 
+class HeadFacts(Frozen):
+    """Which head was trained, in which version of its code."""
+
+    name: str
+    version: int
+
+
 class CurveFacts(Frozen):
     """The chosen setting's training, as means over seeds."""
 
@@ -148,6 +155,8 @@ class Record(Frozen):
     seeds: list[float]
     breakdown: dict[str, float | None]
     replicates: list[float]
+    head: HeadFacts | None = None
+    """None in records that are older than this field."""
     setting: SettingFacts
     settings: list[SettingFacts]
     curves: CurveFacts

@@ -15,13 +15,14 @@ import torch
 from virb.backbones import Encoder
 from virb.errors import NumericsError
 from virb.fit import Fitted, PixelFitted, predict, predict_pixels
-from virb.heads import state
+from virb.heads import VERSIONS, state
 from virb.metrics import MeanIoU, Metric, PositionFloor, class_accuracies, coarsened, metric_for
 from virb.plan import ImageSet, Job, Options
 from virb.record import (
     CurveFacts,
     DataFacts,
     EncoderFacts,
+    HeadFacts,
     Keys,
     ProtocolFacts,
     Record,
@@ -122,11 +123,17 @@ def _metrics(job: Job) -> list[Metric]:
     return [metric_for(name, task.dataset, task.target, classes) for name in job.prepared.metrics]
 
 
-def _score(metric: Metric, statistics: Sequence[np.ndarray], job: Job) -> tuple[Score, np.ndarray]:
+def value_of(metric: Metric, rows: np.ndarray) -> float:
+    """Return a metric of one seed's statistics [N, s]."""
+    return float(metric.value(metric.totals(rows)))
+
+
+def measured(
+    metric: Metric, statistics: Sequence[np.ndarray], groups: np.ndarray, test_digest: str
+) -> tuple[Score, np.ndarray]:
     """Return a metric's mean over seeds with its interval, and the replicates behind it."""
-    test = job.prepared.dataset.test
     value = float(np.mean([metric.value(metric.totals(rows)) for rows in statistics]))
-    replicates = bootstrap(statistics, test.groups, test.digest, metric.totals, metric.value)
+    replicates = bootstrap(statistics, groups, test_digest, metric.totals, metric.value)
     span = interval(value, replicates)
     facts = Score(
         metric=metric.name,
@@ -152,8 +159,9 @@ def make_record(
     """Return the record and the files that stand beside it."""
     task, dataset, card = job.task, job.prepared.dataset, encoder.card
     primary, *others = _metrics(job)
-    main, replicates = _score(primary, list(scored.statistics[primary.name]), job)
-    floor, _ = _score(primary, [scored.constant[primary.name]], job)
+    test, seeds = dataset.test, scored.statistics[primary.name]
+    main, replicates = measured(primary, list(seeds), test.groups, test.digest)
+    floor, _ = measured(primary, [scored.constant[primary.name]], test.groups, test.digest)
     files = _files(job, fitted, scored, options)
     heads = next((name for name in files if name.endswith(".safetensors")), None)
     record = Record(
@@ -198,12 +206,16 @@ def make_record(
         ),
         view=ViewFacts(**asdict(image_set.view)),
         score=main,
-        also={metric.name: _score(metric, list(scored.statistics[metric.name]), job)[0] for metric in others},
+        also={
+            metric.name: measured(metric, list(scored.statistics[metric.name]), test.groups, test.digest)[0]
+            for metric in others
+        },
         floor=floor,
-        seeds=[float(primary.value(primary.totals(rows))) for rows in scored.statistics[primary.name]],
-        resolution=_resolution(primary, scored),
-        breakdown=_breakdown(primary, dataset, scored),
+        seeds=[value_of(primary, rows) for rows in seeds],
+        resolution=None if scored.resolution is None else resolution_of(primary, scored.resolution),
+        breakdown=breakdown_of(primary, seeds, test.targets, scored.predictions, dataset.classes),
         replicates=[round(float(value), 6) for value in replicates],
+        head=HeadFacts(name=job.prepared.head, version=VERSIONS[job.prepared.head]),
         setting=_setting(fitted, fitted.chosen),
         settings=[_setting(fitted, place) for place in range(len(fitted.settings))],
         curves=_curves(fitted),
@@ -231,17 +243,28 @@ def _files(job: Job, fitted: Fitted | PixelFitted, scored: Scored, options: Opti
     """Return the samples, and the chosen heads where they were asked for."""
     stem = record_stem(job.task.name, options.protocol.name, job.resume)
     test = job.prepared.dataset.test
+    primary = job.prepared.metrics[0]
     arrays = {
         "ids": np.array(test.ids),
         "groups": test.groups.astype(np.int32),
-        **{f"statistics.{name}": rows.astype(np.float32) for name, rows in scored.statistics.items()},
+        "targets": test.targets.astype(np.int32),
+        **{f"statistics.{name}": _exact(rows) for name, rows in scored.statistics.items()},
+        f"floor.{primary}": _exact(scored.constant[primary]),
     }
+    if scored.resolution is not None:
+        arrays[f"resolution.{primary}"] = _exact(scored.resolution)
     if scored.predictions is not None:
-        arrays |= {"targets": test.targets.astype(np.int32), "predictions": scored.predictions.astype(np.int32)}
+        arrays["predictions"] = scored.predictions.astype(np.int32)
     files = {f"{stem}.npz": pack_arrays(arrays)}
     if options.save_heads:
         files[f"{stem}.safetensors"] = _pack_heads(fitted, job.prepared.dataset.classes)
     return files
+
+
+def _exact(rows: np.ndarray) -> np.ndarray:
+    """Return statistics in single precision where that keeps every digit: a score must follow from its samples."""
+    short = rows.astype(np.float32)
+    return short if np.array_equal(short.astype(np.float64), rows) else rows.astype(np.float64)
 
 
 def _pack_heads(fitted: Fitted | PixelFitted, classes: tuple[str, ...]) -> bytes:
@@ -260,22 +283,26 @@ def _pack_heads(fitted: Fitted | PixelFitted, classes: tuple[str, ...]) -> bytes
     return save(tensors, metadata={"classes": "\n".join(classes)})
 
 
-def _resolution(primary: Metric, scored: Scored) -> float | None:
+def resolution_of(primary: Metric, rows: np.ndarray) -> float | None:
     """Return what targets as coarse as the finest map would score: information, no ceiling to divide by."""
-    if scored.resolution is None:
-        return None
-    return number(round(float(primary.value(primary.totals(scored.resolution))), 6))
+    return number(round(value_of(primary, rows), 6))
 
 
-def _breakdown(primary: Metric, dataset: Dataset, scored: Scored) -> dict[str, float | None]:
+def breakdown_of(
+    primary: Metric,
+    statistics: np.ndarray,
+    targets: np.ndarray,
+    predictions: np.ndarray | None,
+    classes: Sequence[str],
+) -> dict[str, float | None]:
     """Return the score class by class: accuracy of images, intersection over union of pixels."""
-    if scored.predictions is not None:
-        shares = class_accuracies(dataset.test.targets, scored.predictions, len(dataset.classes))
+    if predictions is not None:
+        shares = class_accuracies(targets, predictions, len(classes))
     elif isinstance(primary, MeanIoU):
-        shares = np.mean([primary.per_class(primary.totals(rows)) for rows in scored.statistics[primary.name]], axis=0)
+        shares = np.mean([primary.per_class(primary.totals(rows)) for rows in statistics], axis=0)
     else:
         return {}
-    return {name: number(round(float(share), 6)) for name, share in zip(dataset.classes, shares, strict=True)}
+    return {name: number(round(float(share), 6)) for name, share in zip(classes, shares, strict=True)}
 
 
 def _setting(fitted: Fitted | PixelFitted, place: int) -> SettingFacts:

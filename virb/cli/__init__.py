@@ -17,6 +17,7 @@ from virb.cli.findings import findings
 from virb.cli.plot import plot_app
 from virb.cli.run import evaluate, plan
 from virb.cli.show import show
+from virb.cli.submit import reproduce, submit, verify
 from virb.errors import VirbError
 
 _INTERRUPTED = 130
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (evaluate, plan, show, leaderboard, findings):
+for command in (evaluate, plan, show, leaderboard, findings, submit, verify, reproduce):
     app.command()(command)
 for name, group in (
     ("tasks", tasks_app),

@@ -1,0 +1,186 @@
+"""Command line: submit, verify and reproduce: results that others can check."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from virb.cli.options import Data, Device, Json, Sample, Workers
+from virb.cli.printing import columns
+from virb.errors import UsageError, VirbError
+
+if TYPE_CHECKING:
+    from virb.record import Record
+    from virb.submit.verify import Check
+
+
+def submit(
+    encoder: Annotated[
+        str, typer.Option("--encoder", "-e", help="The encoder's card: its file or name, or what was evaluated.")
+    ],
+    records: Annotated[Path, typer.Option("--records", help="Results folder with its records.")] = Path("results"),
+    out: Annotated[Path, typer.Option("--out", help="The bundle to write.")] = Path("bundle.zip"),
+    fingerprint: Annotated[str, typer.Option(help="Which encoder, where several have this name.")] = "",
+    pixel_heads: Annotated[bool, typer.Option("--pixel-heads", help="Add the large heads of pixel tasks.")] = False,
+    with_weights: Annotated[bool, typer.Option("--with-weights", help="Add the weights file itself.")] = False,
+    weights_url: Annotated[str, typer.Option(help="Where the weights file can be fetched.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
+) -> None:
+    """Pack an encoder's card and records into a bundle that anyone can check with 'virb verify'."""
+    from virb.submit.card import complete
+    from virb.suite import encoder_card
+
+    if out.suffix != ".zip":
+        raise UsageError(f"--out {out}", "a file whose name ends in .zip", f"use --out {out.with_suffix('.zip')}")
+    if out.exists() and not force:
+        raise UsageError(f"{out} is there already", "a new file", "choose another with --out, or add --force")
+    card = complete(encoder_card(encoder), _ask if sys.stdin.isatty() else None)
+    from virb.submit.make import Wish, make_bundle
+
+    made = make_bundle(card, records, out, Wish(fingerprint, pixel_heads, with_weights, weights_url))
+    tasks = len({record.task.name for record in made.records})
+    typer.echo(f"{out}: {len(made.records)} records, {tasks} tasks, {out.stat().st_size / 1e6:.1f} MB")
+    for note in made.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"Check it as others will: virb verify {out}", err=True)
+
+
+def _ask(question: str) -> str:
+    return str(typer.prompt(question, err=True))
+
+
+def verify(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles, or folders of them.")],
+    weights: Annotated[Path | None, typer.Option(help="The encoder's weights file.")] = None,
+    data: Data = None,
+    sample: Sample = False,
+    share: Annotated[str, typer.Option("--slice", help="How much of each test split is run again.")] = "5%",
+    seed: Annotated[int | None, typer.Option(help="Which samples; drawn anew each time without it.")] = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    stale_ok: Annotated[bool, typer.Option("--stale-ok", help="Exit with 0 for stale bundles too.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Check bundles: hashes, every value against its samples, cards and data; with data, run a part again."""
+    paths = _bundles(bundles)
+    part = _share(share)
+    if weights is not None and data is None and not sample:
+        raise UsageError("--weights without data", "--data DIR or --sample too", "name the folder with the data sets")
+    check = _check(weights, data, sample, part, seed, device, workers) if data is not None or sample else None
+    from virb.submit.verdict import as_json, as_text
+    from virb.submit.verify import verify as verify_bundle
+
+    verdicts = [verify_bundle(path, check) for path in paths]
+    if json_output:
+        typer.echo(as_json(verdicts))
+    else:
+        typer.echo("\n\n".join(as_text(verdict) for verdict in verdicts) or "There are no bundles.")
+        if check is not None:
+            typer.echo(f"\nThe part that was run again was drawn with --seed {check.seed}.")
+    accepted = {"verified", "consistent", *(["stale"] if stale_ok else [])}
+    if any(verdict.verdict not in accepted for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def _bundles(given: list[Path]) -> list[Path]:
+    """Return the bundles that were named, and those in folders that were named."""
+    found: list[Path] = []
+    for path in given:
+        if not path.exists():
+            raise UsageError(f"there is no bundle {path}", "a zip file that 'virb submit' wrote", "check the path")
+        found += sorted(path.glob("*.zip")) if path.is_dir() else [path]
+    return found
+
+
+def _share(text: str) -> float:
+    number = text.strip().removesuffix("%")
+    try:
+        share = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise UsageError(f"--slice {text}", "a share such as 5% or 0.05", "leave it out, or correct it")
+    return share
+
+
+def _check(
+    weights: Path | None,
+    data: Path | None,
+    sample: bool,
+    share: float,
+    seed: int | None,
+    device: str,
+    workers: int | None,
+) -> Check:
+    import secrets
+
+    from virb import api
+    from virb.progress import choose
+    from virb.submit.verify import Check
+    from virb.suite import select_tasks
+
+    options = api.make_options(sample=sample, data=data, device=device, workers=workers)
+    if sample:
+        api.make_sample(select_tasks("all,extra"), choose())
+    return Check(options, weights, share, secrets.randbelow(1 << 31) if seed is None else seed)
+
+
+def reproduce(
+    record: Annotated[Path, typer.Argument(help="A record's JSON file.")],
+    run: Annotated[bool, typer.Option("--run", help="Run the command and show the difference.")] = False,
+    encoder: Annotated[str, typer.Option("--encoder", "-e", help="The weights file or card, where it is one.")] = "",
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Keep what the run writes here.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Print the command that made a record; with --run, run it and show the difference."""
+    from virb.record import read_record
+    from virb.submit import reproduce as again
+
+    given = read_record(record)
+    shown = again.command(given, encoder=encoder, data=str(data or ""), out=str(out or ""))
+    if not run:
+        typer.echo(again.as_line(shown))
+        return
+    again.check_runnable(given, encoder)
+    with tempfile.TemporaryDirectory(prefix="virb-reproduce-") as folder:
+        place = out or Path(folder)
+        if (place / "records").exists() and any((place / "records").iterdir()):
+            raise UsageError(f"{place} holds records already", "an empty folder", "choose another with --out")
+        arguments = again.command(given, encoder=encoder, data=str(data or ""), out=str(place))
+        typer.echo(again.as_line(shown), err=True)
+        _run(arguments)
+        _show(given, again.made_again(given, place), json_output)
+
+
+def _run(arguments: list[str]) -> None:
+    """Run the very command, as a process of its own; its table goes to the error stream, ours to the output."""
+    done = subprocess.run([sys.executable, "-m", "virb.cli", *arguments], stdout=sys.stderr.fileno(), check=False)
+    if done.returncode:
+        raise VirbError(
+            f"the command ended with {done.returncode}", "a run that ends with 0", "read above what went wrong"
+        )
+
+
+def _show(given: Record, now: Record, json_output: bool) -> None:
+    import json
+
+    from virb.submit.reproduce import differences, judgement
+
+    rows = differences(given, now)
+    same, sentence = judgement(given, now)
+    if json_output:
+        found: dict[str, Any] = {row.name: {"recorded": row.recorded, "now": row.now} for row in rows}
+        typer.echo(json.dumps({"same": same, "judgement": sentence, "facts": found}, indent=1))
+    else:
+        table = [
+            {"": "" if row.same else "*", "fact": row.name, "recorded": row.recorded, "now": row.now} for row in rows
+        ]
+        typer.echo(f"{columns(table)}\n\n{sentence}")
+    if not same:
+        raise typer.Exit(1)

@@ -1,0 +1,220 @@
+"""Submit: the zip file of a bundle: the same content gives the same bytes, and it is read without trust.
+
+Nothing in it is compressed: another version of a compressor would give other bytes, and what is not compressed
+cannot unpack to more than it is. Every header must be exactly the one that would be written here, so no byte of the
+file is free, and a file that was made otherwise is refused before any of it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn
+
+from virb.errors import OutputError, VirbError
+from virb.paths import written_whole
+
+MANIFEST = "manifest.json"
+_END = struct.Struct("<4s4H2LH")
+_LARGE_END = b"PK\x06\x07"
+_MOST_ENTRIES = 4096
+_LONGEST_NAME = 480
+_PART = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,239}"
+_NAMES = re.compile(
+    rf"{re.escape(MANIFEST)}|encoder/{_PART}\.yaml|weights/{_PART}|records/{_PART}/{_PART}\.(json|npz|safetensors)"
+)
+_LARGEST = {".json": 16 << 20, ".yaml": 256 << 10, ".npz": 512 << 20, ".safetensors": 1 << 30}
+"""Bytes, by ending: far above any honest file. Weights may be as large as a zip file without extensions holds."""
+_DAMAGE = (
+    zipfile.BadZipFile,
+    struct.error,
+    ValueError,
+    EOFError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    LookupError,
+    OSError,
+)
+
+
+class BundleError(VirbError):
+    """A bundle that cannot be read or must not be trusted."""
+
+
+def refuse(where: Path | str, found: str, cause: BaseException | None = None) -> NoReturn:
+    """Refuse a bundle: it is not what `virb submit` writes."""
+    raise BundleError(
+        f"{where} {found}; nothing of it was unpacked",
+        "a bundle as 'virb submit' writes it",
+        "ask whoever made it to run 'virb submit' again and to send the file unchanged",
+    ) from cause
+
+
+def write_container(path: Path, members: Mapping[str, bytes | Path]) -> None:
+    """Write members, contents or files to copy, in one fixed order; the file is there whole or not at all."""
+    with (
+        written_whole(path) as temporary,
+        _explain_size(path),
+        zipfile.ZipFile(temporary, "w", allowZip64=False) as made,
+    ):
+        for name in _ordered(members):
+            content = members[name]
+            if isinstance(content, bytes):
+                made.writestr(_header(name), content)
+            else:
+                with open(content, "rb") as source, made.open(_header(name), "w") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+
+
+@contextmanager
+def _explain_size(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except zipfile.LargeZipFile as error:
+        raise OutputError(
+            f"{path} would be larger than 4 GB",
+            "a bundle that can be passed around",
+            "leave the weights out and give their address with --weights-url",
+        ) from error
+
+
+def _ordered(names: Mapping[str, object]) -> list[str]:
+    return sorted(names, key=lambda name: (name != MANIFEST, name))
+
+
+def _header(name: str) -> zipfile.ZipInfo:
+    """Return the header that every member gets, whatever the hour and the machine."""
+    header = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    header.create_system, header.external_attr = 3, 0o100644 << 16
+    return header
+
+
+@dataclass(frozen=True)
+class Container:
+    """An open bundle whose directory was found sound; contents are read and checked one at a time."""
+
+    path: Path
+    archive: zipfile.ZipFile
+    sizes: dict[str, int]
+
+    def read(self, name: str) -> bytes:
+        """Return a member's content; its size was checked before."""
+        with self._explained(), self.archive.open(name) as stream:
+            content = stream.read()
+        if len(content) != self.sizes[name]:
+            refuse(self.path, f"is damaged: {name} is shorter than it says")
+        return content
+
+    def sha256(self, name: str) -> str:
+        """Return a member's hash, read in blocks."""
+        with self._explained(), self.open(name) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+
+    def open(self, name: str) -> IO[bytes]:
+        """Return a member as a stream."""
+        return self.archive.open(name)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except _DAMAGE as error:
+            refuse(self.path, f"is damaged: {error or type(error).__name__}", error)
+
+
+@contextmanager
+def open_container(path: Path) -> Iterator[Container]:
+    """Open a bundle: names, sizes and every byte of its directory are checked before anything is read."""
+    try:
+        with open(path, "rb") as stream:
+            count = check_end(stream, str(path), _MOST_ENTRIES, _LONGEST_NAME)
+            archive = zipfile.ZipFile(stream)
+            members = archive.infolist()
+            if len(members) != count:
+                refuse(path, f"says it holds {count:,} files, and its directory lists {len(members):,}")
+            _check_directory(path, stream, members, archive.start_dir)
+            yield Container(path, archive, {member.filename: member.file_size for member in members})
+    except _DAMAGE as error:
+        refuse(path, f"is damaged or no bundle: {error or type(error).__name__}", error)
+
+
+def check_end(stream: IO[bytes], where: str, most: int, longest: int) -> int:
+    """Return how many members a zip file says it has, before its directory is read into memory.
+
+    The directory must end where the end record begins: nothing between, no comment, no extension for large files.
+    """
+    size = stream.seek(0, 2)
+    tail = min(size, _END.size + 20)
+    stream.seek(size - tail)
+    block = stream.read(tail)
+    if size < _END.size or block[-_END.size : -_END.size + 4] != b"PK\x05\x06":
+        refuse(where, "is no zip file, or not whole")
+    _, disk, first, here, count, length, offset, comment = _END.unpack(block[-_END.size :])
+    if count > most or length > count * (46 + longest):
+        refuse(where, f"holds more than {most:,} files, or names of absurd length")
+    if (disk, first, comment) != (0, 0, 0) or here != count or offset + length + _END.size != size:
+        refuse(where, "has a directory that is not where it says")
+    if block.startswith(_LARGE_END):
+        refuse(where, "has a second directory")
+    stream.seek(0)
+    return int(count)
+
+
+def _check_directory(path: Path, stream: IO[bytes], members: list[zipfile.ZipInfo], end: int) -> None:
+    """Check that members follow one another without gap, in order, under names and headers as they are written."""
+    names = [member.filename for member in members]
+    if len({name.lower() for name in names}) != len(names):
+        refuse(path, "holds two files of one name")
+    strange = next((name for name in names if not _NAMES.fullmatch(name)), None)
+    if strange is not None:
+        refuse(path, f"holds {strange[:80]!r}, which is no part of a bundle")
+    if names != _ordered(dict.fromkeys(names)):
+        refuse(path, "holds its files in another order")
+    offset = 0
+    for member in members:
+        limit = _LARGEST[Path(member.filename).suffix] if not member.filename.startswith("weights/") else 1 << 32
+        if member.file_size > limit:
+            refuse(path, f"holds {member.filename} of {member.file_size:,} bytes, where {limit:,} are the most")
+        expected = _header(member.filename)
+        expected.CRC, expected.file_size, expected.compress_size = member.CRC, member.file_size, member.file_size
+        expected.header_offset = offset
+        if _facts(member) != _facts(expected):
+            refuse(path, f"has a header of {member.filename} that was written otherwise (compressed, linked or moved)")
+        header = expected.FileHeader(zip64=False)
+        stream.seek(offset)
+        if stream.read(len(header)) != header:
+            refuse(path, f"has two headers of {member.filename} that differ")
+        offset += len(header) + member.file_size
+    if offset != end:
+        refuse(path, "holds bytes that belong to no file")
+
+
+def _facts(info: zipfile.ZipInfo) -> tuple[object, ...]:
+    return (
+        info.filename,
+        info.orig_filename,
+        info.date_time,
+        info.compress_type,
+        info.comment,
+        info.extra,
+        info.create_system,
+        info.create_version,
+        info.extract_version,
+        info.reserved,
+        info.flag_bits,
+        info.volume,
+        info.internal_attr,
+        info.external_attr,
+        info.header_offset,
+        info.CRC,
+        info.compress_size,
+        info.file_size,
+    )

@@ -1,0 +1,124 @@
+"""Submit: is a record made by the cards and the code that this copy of virb has?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from virb.errors import VirbError
+from virb.fit import grid
+from virb.fit.pixel import grid as pixel_grid
+from virb.heads import VERSIONS
+from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, Metric, metric_for
+from virb.plan import head_for, metrics_for
+from virb.record import Record, comparison_key, resume_key
+from virb.spec import PixelTraining, Protocol, Task, Training
+from virb.stream import CHUNK
+from virb.submit.verdict import Finding
+from virb.suite import PROTOCOLS, TASKS, protocol, task
+
+
+@dataclass(frozen=True)
+class Cards:
+    """This copy's cards behind a record."""
+
+    task: Task
+    protocol: Protocol
+    training: Training | PixelTraining
+
+
+def stale(text: str) -> Finding:
+    """Return a finding that makes a bundle stale."""
+    return Finding("stale", text)
+
+
+def broken(text: str) -> Finding:
+    """Return a finding that breaks a bundle."""
+    return Finding("broken", text)
+
+
+def cards_of(record: Record) -> tuple[Cards | None, list[Finding]]:
+    """Return the cards that a record was made by, if this copy has the same ones, or why not."""
+    findings = []
+    if record.task.name not in TASKS.names():
+        findings.append(stale(f"this copy of virb has no task {record.task.name}"))
+    if record.protocol.name not in PROTOCOLS.names():
+        findings.append(stale(f"this copy of virb has no protocol {record.protocol.name}"))
+    if findings:
+        return None, findings
+    own, rules = task(record.task.name), protocol(record.protocol.name)
+    for what, mine, theirs in (("task", own, record.task), ("protocol", rules, record.protocol)):
+        if (mine.digest(), mine.version) != (theirs.digest, theirs.version):
+            findings.append(
+                stale(
+                    f"its card of {what} {theirs.name} has version {theirs.version} and digest {theirs.digest[:8]}; "
+                    f"here it has {mine.version} and {mine.digest()[:8]}"
+                )
+            )
+    if findings:
+        return None, findings
+    try:
+        training = rules.training(task(own.head_of) if own.head_of else own)
+    except VirbError as error:
+        return None, [broken(f"no such record can be: {error.found}")]
+    return Cards(own, rules, training.model_copy(update={"seeds": len(record.seeds)})), []
+
+
+def metrics_of(record: Record, cards: Cards | None) -> list[Metric] | None:
+    """Return the metrics of a record as they are measured; None where one is unknown here."""
+    names = (record.score.metric, *record.also)
+    if not {*METRICS, *PIXEL_METRICS, *PUBLISHED_METRICS} >= set(names):
+        return None
+    data = (cards.task.dataset, cards.task.target) if cards else ("", "")
+    return [metric_for(name, *data, record.data.classes) for name in names]
+
+
+def check_facts(record: Record, cards: Cards) -> Iterator[Finding]:
+    """Yield what a record says of task, protocol and keys that does not follow from the cards."""
+    card, rules = cards.task, cards.protocol
+    if (record.task.level, record.task.kind) != (card.level, card.kind):
+        yield broken(f"it says the task is {record.task.level}-{record.task.kind}; it is {card.quadrant}")
+    if record.task.extra != card.extra:
+        yield stale(f"it says extra: {record.task.extra} of the task, the card here {card.extra}")
+    wanted = metrics_for(card, cards.training)
+    if (record.score.metric, *record.also) != wanted:
+        yield broken(f"it measures {', '.join((record.score.metric, *record.also))}; the card says {', '.join(wanted)}")
+    if record.view.geometry != (card.geometry if rules.tiles else "squash"):
+        yield broken(f"it says geometry {record.view.geometry}, which is not the card's under this protocol")
+    comparison = comparison_key(card, rules, record.data.digest, record.data.source, record.data.limit)
+    if comparison != record.keys.comparison:
+        yield broken("its comparison key does not follow from its task, protocol, data and limit")
+    yield from _check_training(record, cards, comparison)
+
+
+def _check_training(record: Record, cards: Cards, comparison: str) -> Iterator[Finding]:
+    cells = [setting.model_dump(exclude={"validation"}) for setting in record.settings]
+    training = cards.training
+    wanted = pixel_grid(training) if isinstance(training, PixelTraining) else grid(training)
+    if cells != [asdict(setting) for setting in wanted]:
+        yield broken("its settings are not the grid of its protocol")
+    if record.setting not in record.settings:
+        yield broken("its chosen setting is none of its settings")
+    if record.curves.train_loss[-1:] != [record.train_loss]:
+        yield broken("its training loss is not the end of its curve")
+    head = head_for(cards.task, cards.training)
+    if record.head is not None and record.head.name != head:
+        yield broken(f"it says the head is {record.head.name}; it is {head}")
+    elif record.head is not None and record.head.version != VERSIONS[head]:
+        yield stale(f"its head {head} has version {record.head.version}, here it has {VERSIONS[head]}")
+    elif record.keys.resume not in _resume_keys(record, cards, comparison, head):
+        yield (stale if record.head is None else broken)(
+            "its resume key does not follow from its encoder, training, numerics and head"
+        )
+
+
+def _resume_keys(record: Record, cards: Cards, comparison: str, head: str) -> set[str]:
+    """Return the keys that this record can have: maps that were streamed came in smaller chunks than the key says."""
+    training, found = cards.training.model_dump(mode="json"), set()
+    chunks = {record.numerics.get("chunk")}
+    if record.numerics.get("chunk") == CHUNK and record.numerics.get("device") in ("cpu", "cuda"):
+        chunks |= {1 << power for power in range(4, 10)}
+    for chunk in chunks:
+        numerics = {**record.numerics, "chunk": chunk}
+        found.add(resume_key(comparison, record.encoder.fingerprint, training, numerics, VERSIONS[head]))
+    return found

@@ -1,0 +1,99 @@
+"""Submit: a bundle that holds together -> records in a results folder, and its verdict beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from virb.errors import VirbError
+from virb.paths import write_whole
+from virb.submit.bundle import Bundle, open_bundle
+from virb.submit.verdict import Verdict, as_text
+
+_SIDECAR = "verdict.json"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a bundle brought into a results folder."""
+
+    added: int
+    there: int
+    sidecar: Path
+
+
+def merge(path: Path, results: Path, verdict: Verdict) -> Merged:
+    """Add a bundle's records and its verdict to a results folder; nothing that is there is ever overwritten."""
+    if verdict.verdict in ("broken", "stale"):
+        raise VirbError(
+            f"{as_text(verdict)}",
+            "a bundle that is verified or consistent",
+            "ask its maker for one that 'virb verify' accepts; nothing was added",
+        )
+    with open_bundle(path) as bundle:
+        names = _in_order(bundle)
+        _refuse_clashes(bundle, names, results)
+        added = [name for name in names if not (results / name).exists()]
+        sidecar = _sidecar(bundle, results)
+        # Before the records: a board never shows one from a bundle without its verdict.
+        write_whole(sidecar, json.dumps(asdict(verdict) | {"bundle": path.name}, indent=1) + "\n")
+        for name in added:
+            write_whole(results / name, bundle.container.read(name))
+    records = [name for name in names if name.endswith(".json")]
+    new = sum(name in added for name in records)
+    return Merged(new, len(records) - new, sidecar)
+
+
+def _in_order(bundle: Bundle) -> list[str]:
+    """Return the files to add, each record after what it names: a record that is there is whole."""
+    names = [name for name in bundle.manifest.files if name.startswith("records/")]
+    return sorted(names, key=lambda name: (name.endswith(".json"), name))
+
+
+def _refuse_clashes(bundle: Bundle, names: list[str], results: Path) -> None:
+    clashes = [name for name in names if (results / name).exists() and _hash(results / name) != _wanted(bundle, name)]
+    if clashes:
+        raise VirbError(
+            f"{results} holds {len(clashes)} other files in the places of new ones: {', '.join(clashes[:3])}"
+            + (", ..." if len(clashes) > 3 else ""),
+            "nothing there, or the same content",
+            f"move {results / clashes[0]} and its like away, or name another folder with --out; nothing was added",
+        )
+
+
+def _wanted(bundle: Bundle, name: str) -> str:
+    return bundle.manifest.files[name].sha256
+
+
+def _sidecar(bundle: Bundle, results: Path) -> Path:
+    folder = f"{bundle.manifest.encoder}-{bundle.manifest.fingerprint[:8]}"
+    return results / "submissions" / folder / _SIDECAR
+
+
+def _hash(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def verdicts(results: Path) -> dict[str, str]:
+    """Return the verdict of each record that came in a bundle, by its resume key.
+
+    A record that was changed since has none: what was checked is no longer what is there.
+    """
+    found: dict[str, str] = {}
+    for path in sorted((results / "submissions").glob(f"*/{_SIDECAR}")):
+        for one in _listed(path):
+            place = results / str(one.get("file", ""))
+            if ".." not in place.parts and place.is_file() and _hash(place) == one.get("sha256"):
+                found[str(one.get("resume"))] = str(one.get("verdict"))
+    return found
+
+
+def _listed(path: Path) -> list[dict[str, object]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return [one for one in content["records"] if isinstance(one, dict)]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []

@@ -1,0 +1,246 @@
+"""Submit: does a record follow from its per-sample statistics? Every value that it can give is computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from virb.digest import digest, digest_array
+from virb.metrics import Mean, MeanIoU, MeanPerClass, Metric
+from virb.record import Record, Score, record_stem
+from virb.score import breakdown_of, measured, resolution_of, value_of
+from virb.stats import REPLICATES
+from virb.submit.verdict import Finding
+
+_EXACT, _SINGLE, _ROUNDED = 1e-9, 2e-6, 1.5e-6
+"""Tolerances, relative above 1: of sums in another order; of statistics kept in single precision by older versions;
+of numbers that records round to six digits."""
+_MOST_SAMPLES, _MOST_CLASSES, _MOST_CELLS = 2_000_000, 100_000, 1 << 27
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The arrays beside a record, found to have the shapes that the record says."""
+
+    ids: np.ndarray
+    groups: np.ndarray  # int64 [N]
+    targets: np.ndarray | None  # int64 [N]
+    predictions: np.ndarray | None  # int64 [S, N]
+    statistics: dict[str, np.ndarray]  # metric -> [S, N, s]
+    floor: np.ndarray | None  # [N, s]
+    resolution: np.ndarray | None  # [N, s]
+    exact: bool
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def broken(text: str) -> Finding:
+    """Return a finding that breaks a bundle."""
+    return Finding("broken", text)
+
+
+def samples_of(record: Record, arrays: Mapping[str, np.ndarray]) -> tuple[Samples | None, list[Finding]]:
+    """Return the samples if their names, shapes and values can be those of this record, or why they cannot."""
+    problems = list(_problems(record, arrays))
+    if problems:
+        return None, problems
+    primary = record.score.metric
+    statistics = {name: arrays[f"statistics.{name}"] for name in (primary, *record.also)}
+    return (
+        Samples(
+            ids=arrays["ids"],
+            groups=arrays["groups"].astype(np.int64),
+            targets=_integers(arrays.get("targets")),
+            predictions=_integers(arrays.get("predictions")),
+            statistics={name: rows.astype(np.float64) for name, rows in statistics.items()},
+            floor=_floats(arrays.get(f"floor.{primary}")),
+            resolution=_floats(arrays.get(f"resolution.{primary}")),
+            exact=all(_keeps_digits(rows) for rows in statistics.values()),
+        ),
+        [],
+    )
+
+
+def _integers(array: np.ndarray | None) -> np.ndarray | None:
+    return None if array is None else array.astype(np.int64)
+
+
+def _floats(array: np.ndarray | None) -> np.ndarray | None:
+    return None if array is None else array.astype(np.float64)
+
+
+def _keeps_digits(rows: np.ndarray) -> bool:
+    return rows.dtype == np.float64 or bool((rows == np.floor(rows)).all())
+
+
+def _problems(record: Record, arrays: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    """Yield what makes the arrays unusable: every later step may rely on names, types, shapes and ranges."""
+    metrics, seeds = (record.score.metric, *record.also), len(record.seeds)
+    primary = metrics[0]
+    needed = {"ids", "groups", *(f"statistics.{name}" for name in metrics)}
+    optional = {"targets", "predictions", f"floor.{primary}", f"resolution.{primary}"}
+    if record.head is not None:  # records of this version and later
+        needed |= {"targets", f"floor.{primary}"}
+    if record.task.level == "image":
+        needed |= {"targets", "predictions"}
+    if gone := sorted(needed - set(arrays)):
+        yield broken(f"its samples lack {', '.join(gone)}")
+        return
+    if odd := sorted(set(arrays) - needed - optional):
+        yield broken(f"its samples hold what no record has: {', '.join(odd)[:120]}")
+        return
+    count = len(arrays["ids"]) if arrays["ids"].ndim == 1 else 0
+    if not 0 < count <= _MOST_SAMPLES or not 1 <= seeds <= 1000 or not 0 <= record.data.classes <= _MOST_CLASSES:
+        yield broken(f"{count:,} samples, {seeds:,} seeds and {record.data.classes:,} classes are no honest numbers")
+        return
+    if count * max(1, record.data.classes) > _MOST_CELLS and "mean_per_class" in metrics:
+        yield broken(f"{count:,} samples of {record.data.classes:,} classes are more than a mean over classes is for")
+        return
+    labels = ("predictions", "targets") if record.task.level == "image" else ()
+    shapes = {"ids": (count,), "groups": (count,), "targets": (count,), "predictions": (seeds, count)}
+    for name, array in arrays.items():
+        kind, _, metric = name.partition(".")
+        width = _width(metric, record)
+        wanted = {"statistics": (seeds, count, width), "floor": (count, width), "resolution": (count, width)}
+        shape = shapes.get(name) or wanted[kind]
+        types = {"ids": "U", "groups": "iu", "targets": "iu", "predictions": "iu"}.get(name, "f")
+        if array.shape != shape or array.dtype.kind not in types:
+            yield broken(f"its samples hold {name} as {array.dtype} {array.shape}, where {shape} was expected")
+        elif array.dtype.kind == "f" and not np.isfinite(array).all():
+            yield broken(f"its samples hold {name} with NaN or infinity")
+        elif array.dtype.kind in "iu" and (array.min() < -(1 << 31) or array.max() >= 1 << 31):
+            yield broken(f"its samples hold {name} with absurd numbers")
+        elif metric == "mean_per_class" and not _in_range(array[..., 0], record.data.classes):
+            yield broken(f"its samples hold {name} with classes that do not exist")
+        elif name in labels and not _in_range(array, record.data.classes):
+            yield broken(f"its samples hold {name} of classes that do not exist")
+
+
+def _in_range(classes: np.ndarray, count: int) -> bool:
+    return bool(((classes >= 0) & (classes < count) & (classes == np.floor(classes))).all())
+
+
+def _width(metric: str, record: Record) -> int:
+    """Return how many numbers a metric keeps of each sample."""
+    return {"mean_per_class": 3, "miou": 3 * record.data.classes}.get(metric, 2)
+
+
+def check_files(file: str, record: Record) -> Iterator[Finding]:
+    """Yield where a record, its place and the names of its files do not belong together."""
+    place = PurePosixPath(file)
+    folder = f"{record.encoder.name}-{record.encoder.fingerprint[:8]}"
+    stem = record_stem(record.task.name, record.protocol.name, record.keys.resume)
+    if place.parent.name != folder or place.stem != stem:
+        yield broken(f"it lies in {place.parent.name}/{place.name}, and belongs in {folder}/{stem}.json")
+    if record.samples.file != f"{stem}.npz":
+        yield broken(f"it names the samples {record.samples.file}, and not its own")
+    if record.heads is not None and record.heads.file != f"{stem}.safetensors":
+        yield broken(f"it names the heads {record.heads.file}, and not its own")
+    if record.kind != "measured":
+        yield broken("it is no measured record")
+
+
+def check_samples(record: Record, samples: Samples) -> Iterator[Finding]:
+    """Yield where ids, counts and keys contradict one another."""
+    if len(np.unique(samples.ids)) != len(samples):
+        yield broken("some test samples stand in it twice")
+    if record.data.counts.get("test") != len(samples):
+        yield broken(f"it says {record.data.counts.get('test')} test samples and holds {len(samples)}")
+    if samples.targets is not None:
+        found = digest([samples.ids.tolist(), digest_array(samples.targets), digest_array(samples.groups)])
+        if found != record.data.test_digest:
+            yield broken("its test samples are not those of its test digest: dropped, added or changed")
+    if record.keys.data != record.data.digest:
+        yield broken("its key of the data is not its data's digest")
+
+
+def check_values(record: Record, samples: Samples, metrics: Sequence[Metric]) -> Iterator[Finding]:
+    """Yield every value, interval and replicate that does not come out of the statistics again."""
+    within = _EXACT if samples.exact else _SINGLE
+    groups, test = samples.groups, record.data.test_digest
+    for metric, claimed in zip(metrics, (record.score, *record.also.values()), strict=True):
+        rows = samples.statistics[metric.name]
+        found, replicates = measured(metric, list(rows), groups, test)
+        yield from _compare_score(metric.name, claimed, found, within)
+        if metric is metrics[0]:
+            yield from _compare_list("replicates", record.replicates, replicates.tolist(), _ROUNDED + within)
+    primary, rows = metrics[0], samples.statistics[metrics[0].name]
+    yield from _compare_list("seeds", record.seeds, [value_of(primary, one) for one in rows], within)
+    if samples.floor is not None:
+        floor, _ = measured(primary, [samples.floor], groups, test)
+        yield from _compare_score("floor", record.floor, floor, within)
+    resolution = None if samples.resolution is None else resolution_of(primary, samples.resolution)
+    yield from _compare_list("resolution", [record.resolution], [resolution], _ROUNDED + within)
+    yield from _check_breakdown(record, samples, primary, within)
+
+
+def _check_breakdown(record: Record, samples: Samples, primary: Metric, within: float) -> Iterator[Finding]:
+    targets = np.zeros(0) if samples.targets is None else samples.targets
+    names = list(record.breakdown)
+    by_class = samples.predictions is not None or isinstance(primary, MeanIoU)
+    if by_class != bool(names) or (names and len(names) != record.data.classes):
+        yield broken(f"its breakdown has {len(names)} classes")
+        return
+    if names:
+        found = breakdown_of(primary, samples.statistics[primary.name], targets, samples.predictions, names)
+        yield from _compare_list("breakdown", list(record.breakdown.values()), list(found.values()), _ROUNDED + within)
+
+
+def check_predictions(samples: Samples, metrics: Sequence[Metric]) -> Iterator[Finding]:
+    """Yield statistics of image tasks that do not follow from predictions and targets."""
+    targets, predictions = samples.targets, samples.predictions
+    if targets is None or predictions is None:
+        return
+    hits = predictions == targets
+    ones = np.ones(hits.shape)
+    for metric in metrics:
+        rows = samples.statistics[metric.name]
+        if isinstance(metric, MeanPerClass):
+            expected = np.stack([np.broadcast_to(targets, hits.shape), hits, ones], axis=-1)
+        elif isinstance(metric, Mean) and metric.rank in (0, 1):
+            number = np.abs(predictions - targets) if metric.rank == 0 else hits
+            expected = np.stack([number, ones], axis=-1)
+        else:  # of several best classes only the first stands in the samples: it is a hit where that is
+            wrong = (rows[..., 0] < hits) | ~np.isin(rows[..., 0], (0, 1)) | (rows[..., 1] != 1)
+            expected = np.where(wrong[..., None], np.nan, rows)
+        if not np.array_equal(rows, expected):
+            yield broken(f"its statistics of {metric.name} contradict its predictions")
+
+
+def _compare_score(name: str, claimed: Score, found: Score, within: float) -> Iterator[Finding]:
+    for field in ("metric", "unit", "direction", "ceiling"):
+        if getattr(claimed, field) != getattr(found, field):
+            yield broken(f"{name}: it says {field} {getattr(claimed, field)!r}, which is {getattr(found, field)!r}")
+    for field in ("value", "low", "high"):
+        mine, theirs = getattr(found, field), getattr(claimed, field)
+        if not _same(mine, theirs, within):
+            yield broken(f"{name}: it says {field} {theirs:.6g}, its statistics give {mine:.6g}")
+
+
+def _compare_list(
+    name: str, claimed: Sequence[float | None], found: Sequence[float | None], within: float
+) -> Iterator[Finding]:
+    if len(claimed) != len(found):
+        yield broken(f"it holds {len(claimed)} {name}, where {len(found)} were expected")
+        return
+    differing = [(one, two) for one, two in zip(claimed, found, strict=True) if not _same(one, two, within)]
+    if differing:
+        one, two = differing[0]
+        count = f"{len(differing)} of {len(found)} " if len(found) > 1 else ""
+        yield broken(f"{count}{name} are not what its statistics give: {one} where they give {two}")
+
+
+def _same(one: float | None, two: float | None, within: float) -> bool:
+    if one is None or two is None:
+        return one is two
+    return abs(one - two) <= within * max(1.0, abs(one), abs(two))
+
+
+def replicate_count(record: Record) -> Iterator[Finding]:
+    """Yield where the number of replicates is not the one that every record has."""
+    if len(record.replicates) != REPLICATES:
+        yield broken(f"it holds {len(record.replicates)} replicates, and every record has {REPLICATES}")

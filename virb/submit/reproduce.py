@@ -1,0 +1,157 @@
+"""Submit: a record -> the command that made it, and what the same command gives today."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from virb.errors import UsageError, VirbError
+from virb.record import Record, read_record
+from virb.submit.current import cards_of
+from virb.suite import ENCODERS, SCHEMES, encoder_card, safe_name
+
+_SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One fact of a record and of its repetition."""
+
+    name: str
+    recorded: str
+    now: str
+
+    @property
+    def same(self) -> bool:
+        """Whether both say the same."""
+        return self.recorded == self.now
+
+
+def command(record: Record, *, encoder: str = "", data: str = "", out: str = "") -> list[str]:
+    """Return the arguments of `virb` that make a record again; every word of the record stands after a '='."""
+    if record.kind != "measured":
+        raise UsageError(
+            f"the record of {record.encoder.name} on {record.task.name} was published by others, not measured",
+            "a measured record",
+            "choose one from a results folder",
+        )
+    parts = ["evaluate", f"--encoder={encoder or _encoder(record)}", f"--tasks={record.task.name}"]
+    parts.append(f"--protocol={record.protocol.name}")
+    if record.data.source == "sample":
+        parts.append("--sample")
+    elif data:
+        parts.append(f"--data={data}")
+    parts += [f"--seeds={len(record.seeds)}", f"--device={record.numerics.get('device', 'auto')}"]
+    parts.append(f"--precision={record.numerics.get('precision', 'auto')}")
+    if record.data.limit is not None:
+        parts.append(f"--limit={record.data.limit}")
+    if record.data.skipped:
+        parts.append(f"--skip-bad={len(record.data.skipped)}")
+    if record.heads is not None:
+        parts.append("--save-heads")
+    return [*parts, *([f"--out={out}"] if out else [])]
+
+
+def as_line(arguments: list[str]) -> str:
+    """Return a command as it can be pasted into a shell."""
+    return shlex.join(["virb", *arguments])
+
+
+def _encoder(record: Record) -> str:
+    """Return what to pass as `--encoder`: the shipped card of this name, the weights' name, or their file."""
+    facts = record.encoder
+    if facts.name in ENCODERS.names() and encoder_card(facts.name).weights == facts.weights:
+        return facts.name
+    return facts.weights
+
+
+def check_runnable(record: Record, encoder: str) -> None:
+    """Refuse to run what cannot give the same number, and files that a stranger's record names."""
+    _, findings = cards_of(record)
+    if findings:
+        raise VirbError(
+            f"this copy of virb cannot make the record again: {'; '.join(finding.text for finding in findings)}",
+            f"the version that made it (virb {record.versions.get('virb', '?')})",
+            "install that version in an environment of its own",
+        )
+    if encoder:
+        return
+    facts = record.encoder
+    scheme = facts.weights.partition(":")[0]
+    shipped = facts.name in ENCODERS.names()
+    if scheme not in SCHEMES or not (shipped or facts.name == safe_name(facts.weights.replace(":", "-"))):
+        raise UsageError(
+            f"the record names the encoder {facts.name} ({facts.weights}), and files and cards that a record names "
+            "are not opened by themselves",
+            "the weights file or the card of this encoder",
+            "pass it with --encoder FILE",
+        )
+
+
+def made_again(record: Record, out: Path) -> Record:
+    """Return the record that a run left in a folder in the place of this one."""
+    for path in sorted((out / "records").glob("*/*.json")):
+        found = read_record(path)
+        if (found.task.name, found.protocol.name) == (record.task.name, record.protocol.name):
+            return found
+    raise VirbError(
+        f"the run left no record of {record.task.name} in {out}/records",
+        "a record to compare with",
+        "read above why the run failed",
+    )
+
+
+def differences(record: Record, now: Record) -> list[Difference]:
+    """Return what is compared, the score first; where and when it ran are shown and judge nothing."""
+    rows = [
+        Difference(record.score.metric, _score(record), _score(now)),
+        Difference("seeds", _numbers(record.seeds), _numbers(now.seeds)),
+        *(
+            Difference(name, f"{other.value:.6f}", f"{now.also[name].value:.6f}" if name in now.also else "-")
+            for name, other in record.also.items()
+        ),
+        Difference("floor", f"{record.floor.value:.6f}", f"{now.floor.value:.6f}"),
+        Difference("setting", _setting(record), _setting(now)),
+        Difference("data", record.data.digest[:8], now.data.digest[:8]),
+        Difference("weights", record.encoder.weights_hash[:8], now.encoder.weights_hash[:8]),
+        Difference("encoder", record.encoder.fingerprint[:8], now.encoder.fingerprint[:8]),
+        Difference("comparison key", record.keys.comparison[:8], now.keys.comparison[:8]),
+        Difference("numerics", _words(record.numerics), _words(now.numerics)),
+        Difference("device", record.device, now.device),
+    ]
+    versions = {**record.versions, **now.versions}
+    rows += [Difference(name, record.versions.get(name, "-"), now.versions.get(name, "-")) for name in sorted(versions)]
+    return rows
+
+
+def judgement(record: Record, now: Record) -> tuple[bool, str]:
+    """Return whether a record was made again, and in one sentence how closely."""
+    apart = now.score.value - record.score.value
+    if record.keys.comparison != now.keys.comparison or record.encoder.weights_hash != now.encoder.weights_hash:
+        return False, "Another encoder, other data or other rules: the two numbers do not compare."
+    if abs(apart) <= _SAME and np.allclose(record.seeds, now.seeds, rtol=0, atol=_SAME):
+        return True, "The same score, to the last digit."
+    if record.score.low <= now.score.value <= record.score.high:
+        return True, f"Not the same score: it differs by {apart:+.6f}, within the recorded interval."
+    return False, f"Not the same score: it differs by {apart:+.6f}, outside the recorded interval."
+
+
+def _score(record: Record) -> str:
+    score = record.score
+    return f"{score.value:.6f} [{score.low:.6f}, {score.high:.6f}]"
+
+
+def _numbers(values: list[float]) -> str:
+    return " ".join(f"{value:.6f}" for value in values)
+
+
+def _setting(record: Record) -> str:
+    setting = record.setting
+    return f"rate {setting.learning_rate:g}, decay {setting.weight_decay:g}, standardise {setting.standardise}"
+
+
+def _words(facts: dict[str, str | int | bool]) -> str:
+    return " ".join(f"{name}={value}" for name, value in facts.items())

@@ -1,0 +1,92 @@
+"""Submit: what was found out about a bundle, as nouns, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+Word = Literal["verified", "consistent", "stale", "broken"]
+WORDS: tuple[Word, ...] = get_args(Word)
+"""From the best to the worst."""
+
+MEANING: dict[Word, str] = {
+    "verified": "everything adds up, and a random part that was encoded and scored again agreed",
+    "consistent": (
+        "everything adds up, but it was not run again: statistics that were made up so that they add up cannot be "
+        "seen without the weights and the data (--weights FILE --data DIR)"
+    ),
+    "stale": "made with other cards, data or code than this copy of virb has: it cannot stand beside today's records",
+    "broken": "it does not hold together: nothing in it can be trusted",
+}
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found, and what it makes of the verdict."""
+
+    word: Word
+    text: str
+
+
+@dataclass(frozen=True)
+class RecordVerdict:
+    """One record's verdict with its reasons."""
+
+    file: str
+    encoder: str
+    task: str
+    protocol: str
+    source: str
+    resume: str
+    sha256: str
+    value: float
+    verdict: Word
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A bundle's verdict: the worst that any of its parts got."""
+
+    bundle: str
+    sha256: str
+    encoder: str
+    verdict: Word
+    reasons: tuple[str, ...]
+    records: tuple[RecordVerdict, ...]
+
+
+def worst(words: Sequence[Word], least: Word = "verified") -> Word:
+    """Return the worst of these verdicts."""
+    return max((least, *words), key=WORDS.index)
+
+
+def as_json(verdicts: Sequence[Verdict]) -> str:
+    """Return verdicts as JSON, with what each word means."""
+    return json.dumps([{**asdict(one), "meaning": MEANING[one.verdict]} for one in verdicts], indent=1)
+
+
+def as_text(verdict: Verdict) -> str:
+    """Return a verdict as a reader wants it: the word, what it means, why, and record by record."""
+    lines = [f"{verdict.bundle}: {verdict.verdict}", f"  {MEANING[verdict.verdict]}"]
+    lines += _listed(verdict.reasons)
+    for word in reversed(WORDS):
+        members = [record for record in verdict.records if record.verdict == word]
+        if members and word in ("broken", "stale"):
+            for record in members[:_SHOWN]:
+                lines.append(f"  {word}: {record.task}, protocol {record.protocol} ({record.source}): {record.file}")
+                lines += _listed(record.reasons, "    ")
+            if len(members) > _SHOWN:
+                lines.append(f"  and {len(members) - _SHOWN} more records are {word}; --json lists all")
+        elif members:
+            lines.append(f"  {word}: " + ", ".join(f"{record.task} {record.protocol}" for record in members))
+            lines += _listed(tuple(dict.fromkeys(text for record in members for text in record.reasons)), "    ")
+    return "\n".join(lines)
+
+
+def _listed(reasons: Sequence[str], space: str = "  ") -> list[str]:
+    shown = [f"{space}- {reason}" for reason in reasons[:_SHOWN]]
+    return [*shown, *([f"{space}- and {len(reasons) - _SHOWN} more"] if len(reasons) > _SHOWN else [])]

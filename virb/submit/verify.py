@@ -1,0 +1,233 @@
+"""Submit: a bundle -> a verdict with its reasons: verified, consistent, stale or broken."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from virb.backbones import Encoder
+from virb.errors import UsageError, VirbError
+from virb.plan import Options, check_encoder, load_encoder
+from virb.record import Record
+from virb.spec import EncoderCard
+from virb.submit import current, recompute, rerun
+from virb.submit.arrays import read_arrays
+from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
+from virb.submit.container import BundleError
+from virb.submit.recompute import Samples, broken
+from virb.submit.verdict import Finding, RecordVerdict, Verdict, Word, worst
+from virb.suite import SCHEMES
+
+_UNTRIED = Finding("consistent", "")
+"""What a record is that was not run again."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a bundle is run again with, beside itself: data, and weights where they have no name to fetch them by."""
+
+    options: Options
+    weights: Path | None = None
+    share: float = 0.05
+    seed: int = 0
+
+
+def verify(path: Path, check: Check | None = None) -> Verdict:
+    """Return the verdict on a bundle; whatever stands in it, this ends in a verdict and not in a traceback."""
+    if not path.is_file():
+        raise UsageError(f"there is no bundle {path}", "a zip file that 'virb submit' wrote", "check the path")
+    try:
+        with open_bundle(path) as bundle:
+            encoder = _encoder(bundle, check) if check else None
+            records = tuple(_record(bundle, member, encoder, check) for member in bundle.members)
+            reasons = list(_whole(bundle))
+    except BundleError as error:
+        return Verdict(str(path), _sha256(path), "", "broken", (error.found,), ())
+    verdict = worst([*(finding.word for finding in reasons), *(record.verdict for record in records)])
+    again = [record for record in records if record.verdict == "verified"]
+    texts = [finding.text for finding in reasons]
+    if check and verdict == "consistent":
+        texts.append(f"{len(again)} of {len(records)} records were run again in part, and agreed")
+    return Verdict(str(path), _sha256(path), bundle.manifest.encoder, verdict, tuple(texts), records)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _whole(bundle: Bundle) -> Iterator[Finding]:
+    """Yield what records contradict one another in, or the manifest and the card."""
+    manifest, records = bundle.manifest, [member.record for member in bundle.members]
+    listed = {member.file for member in bundle.members}
+    for member in bundle.members:
+        facts = [member.record.samples, *([member.record.heads] if member.record.heads else [])]
+        listed |= {member.beside(one.file) for one in facts}
+    listed.add(f"encoder/{manifest.encoder}.yaml")
+    if manifest.weights is not None and manifest.weights.included:
+        listed.add(f"weights/{manifest.weights.file}")
+        entry = manifest.files.get(f"weights/{manifest.weights.file}")
+        if entry is None or (entry.sha256, entry.bytes) != (manifest.weights.sha256, manifest.weights.bytes):
+            yield broken("the weights in it are not those of its manifest")
+    if loose := sorted(set(manifest.files) - listed):
+        yield broken(f"it holds files that no record names: {', '.join(loose[:3])}")
+    if {record.encoder.fingerprint for record in records} != {manifest.fingerprint}:
+        yield broken("its records are of other encoders than the manifest says")
+    for name, digests in (
+        ("tasks", {record.task.name: record.task.digest for record in records}),
+        ("protocols", {record.protocol.name: record.protocol.digest for record in records}),
+    ):
+        if digests != getattr(manifest, name):
+            yield broken(f"its manifest lists other {name} than its records")
+    yield from _card(bundle.card, records, manifest.weights.sha256 if manifest.weights else None)
+
+
+def _card(card: EncoderCard, records: list[Record], sha256: str | None) -> Iterator[Finding]:
+    if any(record.encoder != described(record.encoder, card) or record.encoder.name != card.name for record in records):
+        yield broken(f"its card says other things of the encoder than its records ({', '.join(SHARED)})")
+    if sha256 is not None and card.sha256 != sha256:
+        yield broken("its card and its manifest name other weights")
+    if len({(record.encoder.weights_hash, record.encoder.arch, record.encoder.weights) for record in records}) != 1:
+        yield broken("its records are of several encoders")
+
+
+def _record(bundle: Bundle, member: Member, encoder: Encoder | None, check: Check | None) -> RecordVerdict:
+    record = member.record
+    findings = _findings(bundle, member, encoder, check)
+    words: list[Word] = [finding.word for finding in findings]
+    verdict = worst(words)
+    return RecordVerdict(
+        file=member.file,
+        encoder=record.encoder.name,
+        task=record.task.name,
+        protocol=record.protocol.name,
+        source=record.data.source,
+        resume=record.keys.resume,
+        sha256=bundle.manifest.files[member.file].sha256,
+        value=record.score.value,
+        verdict=verdict,
+        reasons=tuple(finding.text for finding in findings if finding.word == verdict and finding.text),
+    )
+
+
+def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Check | None) -> list[Finding]:
+    """Return what is found of one record: first what it is, then whether it adds up, then whether it runs again."""
+    record = member.record
+    findings = list(recompute.check_files(member.file, record))
+    parts = {}
+    for facts in (record.samples, record.heads):
+        if facts is not None:
+            place = member.beside(facts.file)
+            entry = bundle.manifest.files.get(place)
+            if entry is None or entry.sha256 != facts.sha256:
+                findings.append(broken(f"{facts.file} is not in it, or is not the file that the record names"))
+            parts[facts.file] = place
+    cards, problems = current.cards_of(record)
+    findings += problems
+    if any(finding.word == "broken" for finding in findings) or current.metrics_of(record, cards) is None:
+        return findings or [broken(f"it measures {record.score.metric}, which no version of virb does")]
+    try:
+        arrays = read_arrays(bundle.container.read(parts[record.samples.file]), record.samples.file)
+    except BundleError as error:
+        return [*findings, broken(error.found)]
+    samples, problems = recompute.samples_of(record, arrays)
+    findings += problems
+    if samples is None:
+        return findings
+    findings += _guarded(_adds_up(record, samples, cards))
+    if any(finding.word in ("broken", "stale") for finding in findings):
+        return findings
+    return [*findings, _again(bundle, member, samples, cards, encoder, check)]
+
+
+def _adds_up(record: Record, samples: Samples, cards: current.Cards | None) -> Iterator[Finding]:
+    yield from recompute.replicate_count(record)
+    yield from recompute.check_samples(record, samples)
+    if cards is not None:
+        yield from current.check_facts(record, cards)
+    metrics = current.metrics_of(record, cards)
+    if metrics is not None:
+        yield from recompute.check_predictions(samples, metrics)
+        yield from recompute.check_values(record, samples, metrics)
+
+
+def _guarded(checks: Iterator[Finding]) -> list[Finding]:
+    """Return findings as a list; what a stranger's numbers make of a formula is a finding too."""
+    found: list[Finding] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            found.extend(checks)
+        except (ValueError, ArithmeticError, LookupError, MemoryError) as error:
+            found.append(broken(f"its statistics cannot be added up: {str(error).splitlines()[0][:160]}"))
+    return found
+
+
+def _again(
+    bundle: Bundle,
+    member: Member,
+    samples: Samples,
+    cards: current.Cards | None,
+    encoder: Encoder | None,
+    check: Check | None,
+) -> Finding:
+    record = member.record
+    metrics = current.metrics_of(record, cards)
+    if encoder is None or check is None or cards is None or metrics is None:
+        return _UNTRIED
+    if record.data.source != check.options.source:
+        return Finding("consistent", f"not run again: it is of {record.data.source} data")
+    if problem := rerun.check_encoder(record, encoder):
+        return problem
+    heads = bundle.container.read(member.beside(record.heads.file)) if record.heads else None
+    how = rerun.Rerun(encoder, check.options, check.share, check.seed)
+    return rerun.rerun(record, cards, samples, metrics, heads, how)
+
+
+def _encoder(bundle: Bundle, check: Check) -> Encoder:
+    """Return the encoder that the bundle is about: its weights were given, lie in it, or have a name.
+
+    Nothing is fetched from an address that a stranger wrote.
+    """
+    card, facts = bundle.card, bundle.manifest.weights
+    if check.weights is not None:
+        _check_file(check.weights, card, facts)
+        return _loaded(card, check.weights)
+    if facts is not None and facts.included:
+        with tempfile.TemporaryDirectory(prefix="virb-") as folder:
+            copy = Path(folder) / facts.file
+            with bundle.container.open(f"weights/{facts.file}") as source, open(copy, "wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            return _loaded(card, copy)
+    if card.weights.partition(":")[0] not in SCHEMES:
+        raise UsageError(
+            f"the encoder's weights are a file ({card.weights}), and none was given",
+            "--weights FILE" + (f", from {facts.address}" if facts and facts.address else ""),
+            "fetch the file, or leave --data and --sample out to check only that everything adds up",
+        )
+    return _loaded(card, None)
+
+
+def _check_file(path: Path, card: EncoderCard, facts: WeightsFacts | None) -> None:
+    if not path.is_file():
+        raise UsageError(f"there is no weights file {path}", "the encoder's weights", "check the path")
+    if card.sha256 is not None and _sha256(path) != card.sha256:
+        raise UsageError(
+            f"{path} is not the file that the bundle names ({card.weights}, sha256 {card.sha256[:16]}...)",
+            "the very file" + (f", from {facts.address}" if facts and facts.address else ""),
+            "fetch it, and pass it with --weights",
+        )
+
+
+def _loaded(card: EncoderCard, path: Path | None) -> Encoder:
+    source = card if path is None else card.model_copy(update={"weights": str(path.resolve())})
+    try:
+        check_encoder(source)
+        return load_encoder(source)
+    except VirbError as error:
+        raise VirbError(f"the weights cannot be used: {error.found}", error.expected, error.remedy) from error
