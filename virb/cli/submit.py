@@ -120,13 +120,9 @@ def _check(
     import secrets
 
     from virb import api
-    from virb.progress import choose
     from virb.submit.verify import Check
-    from virb.suite import select_tasks
 
     options = api.make_options(sample=sample, data=data, device=device, workers=workers)
-    if sample:
-        api.make_sample(select_tasks("all,extra"), choose())
     return Check(options, weights, share, secrets.randbelow(1 << 31) if seed is None else seed)
 
 

@@ -26,10 +26,11 @@ from virb.heads.dense import DENSE, PUBLISHED_DENSE, DenseHeads, Inputs
 from virb.metrics import Metric
 from virb.plan import ImageSet, Job, Options, image_sets, prepare
 from virb.record import Record
+from virb.sample import ensure
 from virb.submit.current import Cards, broken, stale
 from virb.submit.recompute import Samples
 from virb.submit.verdict import Finding
-from virb.suite import Selection
+from virb.suite import Selection, task
 from virb.targets import load_targets
 from virb.types import Features, Rows, Split
 
@@ -110,6 +111,9 @@ def _job(record: Record, cards: Cards, how: Rerun) -> tuple[ImageSet, Job]:
         skip_bad=len(record.data.skipped),
         force=True,
     )
+    if options.source == "sample":
+        parent = [task(cards.task.head_of).dataset] if cards.task.head_of else []
+        ensure([cards.task.dataset, *parent])
     prepared, missing = prepare(Selection((cards.task,), frozenset({cards.task.name})), options)
     if missing:
         raise missing[0].error

@@ -75,15 +75,14 @@ def as_text(verdict: Verdict) -> str:
     lines += _listed(verdict.reasons)
     for word in reversed(WORDS):
         members = [record for record in verdict.records if record.verdict == word]
-        if members and word in ("broken", "stale"):
-            for record in members[:_SHOWN]:
-                lines.append(f"  {word}: {record.task}, protocol {record.protocol} ({record.source}): {record.file}")
-                lines += _listed(record.reasons, "    ")
-            if len(members) > _SHOWN:
-                lines.append(f"  and {len(members) - _SHOWN} more records are {word}; --json lists all")
-        elif members:
-            lines.append(f"  {word}: " + ", ".join(f"{record.task} {record.protocol}" for record in members))
-            lines += _listed(tuple(dict.fromkeys(text for record in members for text in record.reasons)), "    ")
+        plain = [record for record in members if not record.reasons]
+        if plain:
+            lines.append(f"  {word}: " + ", ".join(f"{record.task} ({record.protocol})" for record in plain))
+        for record in [record for record in members if record.reasons][:_SHOWN]:
+            lines.append(f"  {word}: {record.task} ({record.protocol}, {record.source} data)")
+            lines += _listed(record.reasons, "    ")
+        if len(members) - len(plain) > _SHOWN:
+            lines.append(f"  and {len(members) - len(plain) - _SHOWN} more; --json lists all")
     return "\n".join(lines)
 
 
