@@ -27,7 +27,6 @@ _DAMAGE = (
     NotImplementedError,
     RuntimeError,
     LookupError,
-    SyntaxError,
     TypeError,
     MemoryError,
 )
@@ -75,5 +74,8 @@ def _head(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
         raise ValueError(f"arrays of version {version}")
-    shape, fortran, kind = read(stream, max_header_size=_LARGEST_HEADER)
+    try:
+        shape, fortran, kind = read(stream, max_header_size=_LARGEST_HEADER)
+    except Exception as error:  # numpy reads a header as Python's literals, whose tokenizer stumbles in its own ways
+        raise ValueError(f"a header that is none ({type(error).__name__})") from error
     return shape, fortran, kind

@@ -1,0 +1,294 @@
+"""Hostile files: refused before anything is written or memory is taken, and never with a traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import time
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from virb.record import pack_arrays
+from virb.submit.arrays import read_arrays
+from virb.submit.container import MANIFEST, BundleError, open_container
+from virb.submit.verify import verify
+
+
+def zipped(path: Path, members: list[tuple[str, bytes]], **header: Any) -> Path:
+    """Write a zip file with headers as they should be, but for what is given."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members:
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.create_system, info.external_attr = 3, 0o100644 << 16
+            for key, value in header.items():
+                setattr(info, key, value)
+            archive.writestr(info, content)
+    return path
+
+
+def refused(path: Path) -> str:
+    """Return why a bundle is broken, and check that looking at it wrote nothing beside it."""
+    before = sorted(path.parent.rglob("*"))
+    verdict = verify(path)
+    assert verdict.verdict == "broken"
+    assert sorted(path.parent.rglob("*")) == before
+    return verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/cron.d/x",
+        "/etc/passwd",
+        "records/../../x.json",
+        "records/a/..json",
+        "C:\\x.json",
+        "records\\a\\b.json",
+        "records/a/b/c.json",
+        "records/a/b.py",
+        "encoder/.yaml",
+        "records/ü/b.json",
+        "a\x00b",
+        "",
+        "records/" + "a" * 300 + "/b.json",
+    ],
+)
+def test_a_name_that_is_no_place_in_a_bundle_is_refused(tmp_path: Path, name: str) -> None:
+    refused(zipped(tmp_path / "b.zip", [(MANIFEST, b"{}"), (name, b"x")]))
+
+
+def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "b.zip", [(MANIFEST, b"/etc/passwd")], external_attr=0o120777 << 16)
+    assert "header" in refused(path)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate"):
+        path = zipped(tmp_path / "b.zip", [(MANIFEST, b"{}"), (MANIFEST, b"[]")])
+    assert "two files of one name" in refused(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_is_refused_for_being_compressed_at_all(tmp_path: Path, method: int) -> None:
+    path = zipped(tmp_path / "b.zip", [(MANIFEST, b"\0" * (1 << 24))], compress_type=method)
+    tracemalloc.start()
+    reason = refused(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "header" in reason or "bytes" in reason
+    assert peak < 4 << 20
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    """The bomb that needs no compression: many directory entries over the same content."""
+    one = zipped(tmp_path / "one.zip", [("records/a/b.json", b"x" * 1000)]).read_bytes()
+    start = one.index(b"PK\x01\x02")
+    entry, end = one[start:-22], one[-22:]
+    twice = entry.replace(b"b.json", b"c.json")
+    tail = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 2, 2, 2 * len(entry), start, 0)
+    assert len(end) == len(tail)
+    path = tmp_path / "b.zip"
+    path.write_bytes(one[:start] + entry + twice + tail)
+    refused(path)
+
+
+def test_a_million_entries_are_refused_at_once_and_without_memory(tmp_path: Path) -> None:
+    entry = struct.pack("<4s6H3L5H2L", b"PK\x01\x02", 20, 20, 0, 0, 0, 33, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0) + b"a.json"
+    directory = entry * 1_000_000
+    path = tmp_path / "b.zip"
+    for count in (1_000_000 & 0xFFFF, 0xFFFF, 1):
+        path.write_bytes(directory + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), 0, 0))
+        tracemalloc.start()
+        started = time.process_time()
+        refused(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 1 << 20
+        assert time.process_time() - started < 5  # most of it is the hash of the file
+
+
+def test_a_directory_for_large_files_cannot_hide_behind_the_small_one(tmp_path: Path) -> None:
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w") as archive, archive.open(zipfile.ZipInfo(MANIFEST), "w", force_zip64=True) as file:
+        file.write(b"{}")
+    refused(path)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 1)
+    path.write_bytes(locator + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 20, 0))
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+        b'{"schema_version": 2}',
+        b'{"files": ' + b"9" * 100_000 + b"}",
+        '{"virb": "\ud800"}'.encode("utf-8", "surrogatepass"),
+        b"\xff\xfe",
+        b'{"schema_version": NaN}',
+    ],
+    ids=range(11),
+)
+def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    refused(zipped(tmp_path / "b.zip", [(MANIFEST, content)]))
+
+
+def test_huge_json_is_refused_by_its_size(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "b.zip", [(MANIFEST, b" " * ((16 << 20) + 1))])
+    assert "are the most" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"- 1",
+        b"name: [",
+        b"a: &a [1]\nb: *a",
+        b"name: baseline-color\ntitle: x\nweights: !!python/object/apply:os.system [id]\n",
+        b"[" * 5000,
+        b"name: other\ntitle: x\nweights: random:resnet18\n",
+        b"\xff",
+    ],
+)
+def test_a_card_that_is_none_is_refused(forger: Callable[[], Any], content: bytes) -> None:
+    forged = forger()
+    forged.files["encoder/baseline-color.yaml"] = content
+    refused(forged.write())
+
+
+def damage(record: dict[str, Any], random: np.random.Generator) -> None:
+    """Put something absurd somewhere in a record."""
+    strange = [None, -1, 0, 1e308, 10**30, "", "x", "../x", [], {}, True, 1e-320, "\x00", [[]] * 5, {"a": 1}, 2**31]
+    inner: Any = record
+    while True:
+        keys = list(inner) if isinstance(inner, dict) else list(range(len(inner)))
+        key = keys[random.integers(len(keys))]
+        if not isinstance(inner[key], (dict, list)) or not inner[key] or random.random() < 0.2:
+            inner[key] = strange[random.integers(len(strange))]
+            return
+        inner = inner[key]
+
+
+def test_absurd_records_with_right_hashes_end_in_a_verdict(forger: Callable[[], Any]) -> None:
+    random = np.random.default_rng(5)
+    for _ in range(150):
+        forged = forger()
+        name = str(random.choice(forged.records))
+        record = forged.record(name)
+        for _ in range(int(random.integers(1, 4))):
+            damage(record, random)
+        forged.put_record(name, record)
+        assert verify(forged.write()).verdict in ("broken", "stale", "consistent")
+
+
+# Arrays
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    return pack_arrays(arrays)
+
+
+def member(header: bytes, data: bytes = b"") -> bytes:
+    """Return an npz with one array of this header."""
+    padded = header + b" " * (-(10 + len(header) + 1) % 64) + b"\n"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ids.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(padded)) + padded + data)
+    return buffer.getvalue()
+
+
+def pickled() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, ids=np.array([{"a": 1}], dtype=object))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK",
+        pickled(),
+        member(b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, )}"),
+        member(b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1, )}", b"x" * 8),
+        member(b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, )}", b"x" * 8),
+        member(b"{'descr': '<f8', 'fortran_order': False, 'shape': (1, )}", b"x" * 80),
+        member(b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 99999999999, 0)}"),
+        member(b"{'descr': '|V8', 'fortran_order': False, 'shape': (1, )}", b"x" * 8),
+        member(b"{'descr': '<U0', 'fortran_order': False, 'shape': (1000000, )}"),
+        member(b"{'descr': '<U1', 'fortran_order': False, 'shape': (1, )}", b"\xff\xff\xff\xff"),
+        member(b"{'descr': '<f8', 'fortran_order': True, 'shape': (1, )}", b"x" * 8),
+        member(b"__import__('os').system('id')"),
+        member(b"(" * 3000),
+        npz(ids=np.zeros(3))[:-30],
+    ],
+    ids=range(15),
+)
+def test_arrays_that_are_none_are_refused(content: bytes) -> None:
+    with pytest.raises(BundleError):
+        read_arrays(content, "x.npz")
+
+
+def test_an_array_that_unpacks_to_more_than_it_says_takes_no_memory() -> None:
+    """The directory says 128 bytes, the stream holds a gigabyte of zeros."""
+    packed = bytearray(npz(ids=np.zeros(1 << 24)))
+    start = packed.rindex(b"PK\x01\x02")
+    packed[start + 24 : start + 28] = struct.pack("<L", 128)
+    tracemalloc.start()
+    with pytest.raises(BundleError):
+        read_arrays(bytes(packed), "x.npz")
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_arrays_that_say_they_are_huge_are_refused_unread() -> None:
+    packed = bytearray(npz(ids=np.zeros(10)))
+    start = packed.rindex(b"PK\x01\x02")
+    packed[start + 24 : start + 28] = struct.pack("<L", 0xFFFFFFF0)
+    with pytest.raises(BundleError, match="would unpack"):
+        read_arrays(bytes(packed), "x.npz")
+
+
+@pytest.mark.parametrize("change", ["nan", "class", "negative", "shape", "type", "extra", "gone", "huge"])
+def test_samples_that_no_record_has_break_it(forger: Callable[[], Any], change: str) -> None:
+    forged = forger()
+    name = next(name for name in forged.records if "/pets." in name)
+    arrays = forged.arrays(name)
+    rows = arrays["statistics.mean_per_class"]
+    if change == "nan":
+        rows[0, 0, 1] = np.nan
+    elif change == "class":
+        rows[0, 0, 0] = 1e9  # as many classes would be made room for
+    elif change == "negative":
+        arrays["predictions"][0, 0] = -1
+    elif change == "shape":
+        arrays["statistics.top1"] = arrays["statistics.top1"][:, :, :1]
+    elif change == "type":
+        arrays["ids"] = np.arange(len(arrays["ids"]))
+    elif change == "extra":
+        arrays["more"] = np.zeros(3)
+    elif change == "gone":
+        del arrays["groups"]
+    else:
+        arrays["groups"] = arrays["groups"].astype(np.uint64) + np.uint64(1 << 63)
+    forged.put_arrays(name, arrays)
+    verdict = verify(forged.write())
+    assert verdict.verdict == "broken"
+    assert verdict.records[forged.records.index(name)].reasons
+
+
+def test_a_good_bundle_passes_the_same_gate(bundle: Path) -> None:
+    with open_container(bundle) as container:
+        assert json.loads(container.read(MANIFEST))["encoder"] == "baseline-color"
