@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from virb import harness
+from virb import harness, truth
 from virb.api import make_options
 from virb.plan import Options, prepare
 from virb.record import Record, read_all
@@ -156,7 +156,7 @@ def test_shuffled_maps_bring_a_pixel_task_down_to_its_floor(
         )
         return load_targets(replace(dataset, labels=shuffled), *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(harness, "load_targets", mixed)
+    monkeypatch.setattr(truth, "load_targets", mixed)
     shuffled = run(light, small_world, tmp_path / "shuffled", "nyu_walkable").records[0]
     assert shuffled.score.value < honest.score.value
     assert shuffled.score.value <= shuffled.floor.high

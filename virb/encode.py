@@ -241,6 +241,8 @@ def _read_jpeg(path: Path) -> np.ndarray | None:
 
 def image_size(pool: Pool, row: int) -> tuple[int, int]:
     """Return height and width of a picture, from its header where it is a file of its own."""
+    if pool.sizes:
+        return pool.sizes[row]
     if pool.reader is not None:
         height, width = read_image(pool, row).shape[1:]
         return int(height), int(width)

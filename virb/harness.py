@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -28,7 +28,8 @@ from virb.score import Scored, make_record, score, score_pixels
 from virb.spec import EncoderCard, PixelTraining, Training
 from virb.stream import StreamedMaps
 from virb.suite import Selection
-from virb.targets import Targets, load_targets
+from virb.tiles import Predicted
+from virb.truth import Truth, learnable, read_truth
 from virb.types import Features
 
 log = logging.getLogger(__name__)
@@ -119,14 +120,18 @@ def show(
 
 def _answers(job: Job, measured: _Measured, features: Features, options: Options, count: int) -> Answers:
     """Return some test samples with what the first seed's head makes of them."""
-    task, dataset, fitted, targets = job.task, job.prepared.dataset, measured.fitted, measured.targets
+    task, dataset, fitted, truth = job.task, job.prepared.dataset, measured.fitted, measured.truth
     metric = metric_for(job.prepared.metrics[0], task.dataset, task.target, len(dataset.classes))
     rows, classes = measured.scored.statistics[metric.name][0], measured.scored.predictions
     if classes is not None:
         return image_answers(metric, dataset, rows, classes[0], count)
     assert isinstance(fitted, PixelFitted)
-    assert targets is not None
-    predicted = partial(predict_pixels, fitted, features, targets, device=options.device)
+    assert truth is not None
+    tested = job.prepared.tested
+
+    def predicted(some: np.ndarray) -> Iterator[Predicted]:
+        return predict_pixels(fitted, features, truth.targets, tested.take(some), options.device)
+
     return pixel_answers(metric, dataset, rows, predicted, count)
 
 
@@ -204,7 +209,7 @@ class _Measured:
     files: dict[str, bytes]
     fitted: Fitted | PixelFitted
     scored: Scored
-    targets: Targets | None
+    truth: Truth | None
 
 
 def _measured(
@@ -217,20 +222,20 @@ def _measured(
     options: Options,
     progress: Progress,
 ) -> _Measured:
-    started, targets = time.perf_counter(), None
+    started, truth = time.perf_counter(), None
     if job.task.level == "pixel":
-        targets = _targets(job.prepared, options, progress)
-        trained_pixels = _fit_pixels(encoder, image_set, job.prepared, features, targets, options, progress)
+        truth = read_truth(job.prepared, options, progress)
+        trained_pixels = _fit_pixels(encoder, image_set, job.prepared, features, truth, options, progress)
         fitted: Fitted | PixelFitted = trained_pixels
         trained = time.perf_counter()
-        scored = score_pixels(job, trained_pixels, features, targets, options.device)
+        scored = score_pixels(job, trained_pixels, features, truth, options.device)
     else:
         fitted = trained_heads = _heads(encoder, job, features, fits, options, progress)
         trained = time.perf_counter()
         scored = score(job, trained_heads, features, options.device)
     seconds = {"encode": encode_seconds, "fit": trained - started, "score": time.perf_counter() - trained}
     record, files = make_record(encoder, image_set, job, fitted, scored, seconds, options)
-    return _Measured(record, files, fitted, scored, targets)
+    return _Measured(record, files, fitted, scored, truth)
 
 
 def _heads(
@@ -323,30 +328,23 @@ def _fit(encoder: Encoder, prepared: Prepared, features: Features, options: Opti
         )
 
 
-def _targets(prepared: Prepared, options: Options, progress: Progress) -> Targets:
-    """Return a pixel task's targets at the protocol's size: the same pixels are scored whatever the encoder takes."""
-    dataset = prepared.dataset
-    count = sum(dataset.counts.values())
-    with progress.stage(f"read targets of {prepared.task.name}", count, "targets") as advance:
-        return load_targets(dataset, options.protocol.size, options.features().store, options.decoders, advance)
-
-
 def _fit_pixels(
     encoder: Encoder,
     image_set: ImageSet,
     prepared: Prepared,
     features: Features,
-    targets: Targets,
+    truth: Truth,
     options: Options,
     progress: Progress,
 ) -> PixelFitted:
-    task, dataset, training = prepared.task, prepared.dataset, prepared.training
+    task, training = prepared.task, prepared.training
     assert isinstance(training, PixelTraining)
+    dataset, pieces = learnable(prepared, truth, progress)
     with progress.stage(f"{encoder.card.name}: train {task.name}", epochs(training), "epochs") as advance:
         return fit_pixels(
             features,
-            targets,
-            dataset,
+            truth.targets,
+            pieces.dataset if pieces else dataset,
             head=prepared.head,
             view=image_set.view,
             loss=task.loss,
@@ -358,6 +356,7 @@ def _fit_pixels(
             model=getattr(encoder.body, "model", None),
             weights=published.weights_of(task) if prepared.as_published else None,
             precision=head_precision(image_set.numerics),
+            pieces=pieces,
         )
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from virb import backbones, checkpoints, custom, published, weights
 from virb.architectures import Architecture
 from virb.backbones import Encoder
+from virb.boxes import ANYWHERE
 from virb.cache import Cache
 from virb.data import read_dataset
 from virb.encode import choose_numerics, default_workers, unreadable
@@ -24,7 +25,8 @@ from virb.record import Record, Source, comparison_key, finished, record_folder,
 from virb.spec import EncoderCard, PixelTraining, Protocol, Task, Training
 from virb.stream import CHUNK
 from virb.suite import SCHEMES, Selection, added, safe_name, task
-from virb.types import Dataset, Numerics, Pool, View, unique_rows
+from virb.tiles import Mosaic, Pieces, cut
+from virb.types import Dataset, Numerics, Pool, Split, View, unique_rows
 
 GIB = 1 << 30
 
@@ -84,6 +86,18 @@ class Prepared:
     training: Training | PixelTraining
     parent: Prepared | None = None
     """The task whose heads are scored here, where the card says `head_of`."""
+    pieces: Pieces | None = None
+    """The data in pieces, where pictures are too large for one view; `dataset` stays that of whole pictures."""
+
+    @property
+    def shown(self) -> Dataset:
+        """The data as an encoder is shown them: pictures, or pieces of pictures."""
+        return self.pieces.dataset if self.pieces else self.dataset
+
+    @property
+    def tested(self) -> Split | Mosaic:
+        """The test split, or the tiles that it is put together from."""
+        return self.pieces.test if self.pieces else self.dataset.test
 
     @property
     def as_published(self) -> bool:
@@ -232,8 +246,19 @@ def _prepared(one: Task, options: Options) -> Prepared:
         dataset = dataset.merged()
     if isinstance(training, PixelTraining) and training.head == "published":
         dataset = published.as_published(dataset, one)
-    prepared = Prepared(one, dataset.limited(options.limit), training, parent)
-    return _checked(prepared)
+    prepared = _checked(Prepared(one, dataset.limited(options.limit), training, parent))
+    return replace(prepared, pieces=_pieces(prepared, options.protocol))
+
+
+def _pieces(prepared: Prepared, protocol: Protocol) -> Pieces | None:
+    """Return the data of a task in crops and tiles, where card and protocol want that."""
+    task, tiles = prepared.task, protocol.tiles
+    if task.geometry != "tiles" or tiles is None:
+        return None
+    crops, training = tiles.crops, prepared.training
+    size = (task.published and task.published.crop if prepared.as_published else None) or protocol.size
+    rule = published.draw_of(task) if prepared.as_published else ANYWHERE
+    return cut(prepared.dataset, size, tiles.overlap, crops or training.epochs, rule)
 
 
 def _readable(dataset: Dataset, options: Options) -> Dataset:
@@ -279,24 +304,24 @@ def _checked(prepared: Prepared) -> Prepared:
     return prepared
 
 
-def resolve_view(task: Task, protocol: Protocol, encoder: Encoder) -> View:
+def resolve_view(pieces: Pieces | None, protocol: Protocol, encoder: Encoder) -> View:
     """Return the one view that three owners agree on: task geometry, protocol size, encoder statistics."""
-    geometry = task.geometry if protocol.tiles else "squash"
-    return View(geometry, encoder.resolve_size(protocol.size), encoder.mean, encoder.std)
+    geometry, size = ("tiles", pieces.size) if pieces else ("squash", protocol.size)
+    return View(geometry, encoder.resolve_size(size), encoder.mean, encoder.std)
 
 
 def image_sets(encoder: Encoder, prepared: Sequence[Prepared], options: Options) -> list[ImageSet]:
     """Return the image sets of one encoder; tasks on the same images under the same view share one."""
     groups: dict[tuple[str, tuple[str, ...], View], list[Prepared]] = {}
     for item in prepared:
-        view = resolve_view(item.task, options.protocol, encoder)
-        groups.setdefault((item.dataset.pool.source, item.dataset.pool.ids, view), []).append(item)
+        view = resolve_view(item.pieces, options.protocol, encoder)
+        groups.setdefault((item.shown.pool.source, item.shown.pool.ids, view), []).append(item)
     sets = []
     for (_, _, view), members in groups.items():
         numerics = choose_numerics(options.device, view.size, options.precision)
         jobs = tuple(_job(item, encoder, numerics, options) for item in members)
-        rows = unique_rows(item.dataset.rows for item in members)
-        plain = ImageSet(members[0].dataset.pool, rows, view, numerics, jobs, _kept(encoder, view, jobs))
+        rows = unique_rows(item.shown.rows for item in members)
+        plain = ImageSet(members[0].shown.pool, rows, view, numerics, jobs, _kept(encoder, view, jobs))
         sets.append(replace(plain, streaming=_streaming(encoder, plain, options)))
     return sets
 
@@ -319,8 +344,9 @@ def _streaming(encoder: Encoder, images: ImageSet, options: Options) -> Streamin
     waiting = [job.prepared for job in images.jobs if job.finished is None]
     if any(item.as_published for item in waiting):
         pixel = options.protocol.pixel
-        augment = pixel is not None and pixel.augment
-        how = ", in other colours each time" if augment else ""
+        cut_up = any(item.pieces for item in waiting)  # the paper changed the colours of whole pictures only
+        augment = pixel is not None and pixel.augment and not cut_up
+        how = ", another crop each time" if cut_up else ", in other colours each time" if augment else ""
         return Streaming(numerics, exact=True, augment=augment, reason=f"as published{how}")
     levels = encoder.levels(images.view.size)
     size = 2 * len(images.rows) * sum(levels[place].size for place in images.kept)

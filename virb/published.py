@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from virb.boxes import ANYWHERE, Draw
 from virb.spec import Task
 from virb.types import Dataset
 
@@ -19,6 +20,11 @@ _METRICS = {"binary": "published_iou", "cross_entropy": "published_miou", "l1": 
 _HEADS = {"upshuffle": "published_upshuffle", "siamese": "published_siamese", "aspp": "published_deeplab"}
 _WEIGHTS = {("egohands", "hands"): (0.1, 1.0, 1.0, 1.0, 1.0)}
 """Of the classes in the loss: nine tenths of what a camera on the head sees is no hand."""
+_DRAWS = {
+    ("cityscapes", "semantic"): Draw(zoom=(0.5, 2.0), flips=True),
+    ("egohands", "hands"): Draw(tries=10),
+}
+"""How its crops were drawn; those of EgoHands had a hand in them, if ten draws found one."""
 _FARTHEST = 10000 / 512
 """Metres: the paper cut Taskonomy's stored depth at 10,000."""
 
@@ -36,6 +42,11 @@ def metric_of(task: Task) -> str:
 def weights_of(task: Task) -> tuple[float, ...] | None:
     """Return the weights of the classes in the loss, where the paper had any."""
     return _WEIGHTS.get((task.dataset, task.target))
+
+
+def draw_of(task: Task) -> Draw:
+    """Return how the paper drew training crops. Its corners missed most of an enlarged picture; these do not."""
+    return _DRAWS.get((task.dataset, task.target), ANYWHERE)
 
 
 def as_published(dataset: Dataset, task: Task) -> Dataset:

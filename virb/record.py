@@ -78,6 +78,8 @@ class DataFacts(Frozen):
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     """Pictures that could not be read and that `--skip-bad` let go."""
+    blank: dict[str, int] = Field(default_factory=dict)
+    """Samples without one pixel that counts, by split: of train they are left out, in test they weigh nothing."""
 
 
 class ProtocolFacts(Frozen):

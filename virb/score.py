@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 
 import numpy as np
@@ -36,7 +36,8 @@ from virb.record import (
     record_stem,
 )
 from virb.stats import bootstrap, interval
-from virb.targets import Targets
+from virb.targets import Targets, any_known
+from virb.truth import Truth
 from virb.types import IGNORED, Dataset, Features, Numerics
 
 _BATCH = 64
@@ -50,6 +51,7 @@ class Scored:
     constant: dict[str, np.ndarray]  # metric -> [N, s], of the best constant predictor
     predictions: np.ndarray | None = None  # [S, N], of image-level tasks
     resolution: np.ndarray | None = None  # [N, s] of the primary metric, of targets as coarse as the finest map
+    blank: dict[str, int] = field(default_factory=dict)  # samples of which no pixel counts, of train and test
 
 
 def score(job: Job, fitted: Fitted, features: Features, device: torch.device) -> Scored:
@@ -74,39 +76,51 @@ def score(job: Job, fitted: Fitted, features: Features, device: torch.device) ->
     return Scored(joined, constant, np.concatenate(predictions, axis=1))
 
 
-def score_pixels(job: Job, fitted: PixelFitted, features: Features, targets: Targets, device: torch.device) -> Scored:
+def score_pixels(job: Job, fitted: PixelFitted, features: Features, truth: Truth, device: torch.device) -> Scored:
     """Return statistics of every test sample of a pixel task, each scored exactly once per seed."""
     dataset = job.prepared.dataset
     metrics = _metrics(job)
-    constant = _constant(dataset, targets, device)
-    finest = max(features.levels, key=lambda level: level.height)
+    floor = _floor(dataset, truth.whole, device)
     rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     below: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
-    above = []
-    for predictions, wanted in predict_pixels(fitted, features, targets, dataset.test, device):
+    above, blank = [], 0
+    for predictions, wanted in predict_pixels(fitted, features, truth.targets, job.prepared.tested, device):
         for one in predictions:
             _check_finite(one)
+        constant = floor(int(wanted.shape[-2]), int(wanted.shape[-1])).expand(wanted.shape)
         for metric in metrics:
             by_seed = [metric.statistics(one, wanted) for one in predictions]
             rows[metric.name].append(torch.stack(by_seed).cpu().numpy())
-            floor = constant.expand(len(wanted), *constant.shape)
-            below[metric.name].append(metric.statistics(floor, wanted).cpu().numpy())
-        coarse = coarsened(wanted, finest.height, finest.width)
-        above.append(metrics[0].statistics(coarse, wanted).cpu().numpy())
+            below[metric.name].append(metric.statistics(constant, wanted).cpu().numpy())
+        above.append(metrics[0].statistics(_coarse(wanted, features, truth.targets.size), wanted).cpu().numpy())
+        blank += int((~any_known(wanted)).sum())
     return Scored(
         {name: np.concatenate(parts, axis=1) for name, parts in rows.items()},
         {name: np.concatenate(parts) for name, parts in below.items()},
         resolution=np.concatenate(above),
+        blank={"train": int(truth.whole.blank(dataset.train.targets).sum()), "test": blank},
     )
 
 
-def _constant(dataset: Dataset, targets: Targets, device: torch.device) -> torch.Tensor:
-    """Return the best constant map on train: each position's most frequent class, or its mean."""
+def _coarse(wanted: torch.Tensor, features: Features, size: int) -> torch.Tensor:
+    """Return targets as the finest map could tell them; that of a piece goes on as far as the picture does."""
+    finest = max(features.levels, key=lambda level: level.height)
+    height, width = (
+        -(-side * cells // size) for side, cells in zip(wanted.shape[-2:], (finest.height, finest.width), strict=True)
+    )
+    return coarsened(wanted, height, width)
+
+
+def _floor(dataset: Dataset, targets: Targets, device: torch.device) -> Callable[[int, int], torch.Tensor]:
+    """Return the best constant map on train, at any size: each position's most frequent class, or its mean.
+
+    A position is one of the whole picture, also where heads see pieces and cannot know where these lie.
+    """
     floor = PositionFloor(targets.kind, len(dataset.classes) or IGNORED)
     train = dataset.train.targets
     for start in range(0, len(train), _BATCH):
         floor.add(targets.take(train[start : start + _BATCH]).to(device))
-    return floor.output()
+    return lru_cache(maxsize=4)(floor.output)
 
 
 def _check_finite(outputs: torch.Tensor) -> None:
@@ -200,6 +214,7 @@ def make_record(
             limit=options.limit,
             notes=dataset.notes if options.source == "real" else (),
             skipped=dataset.skipped,
+            blank={name: count for name, count in scored.blank.items() if count},
         ),
         protocol=ProtocolFacts(
             name=options.protocol.name, version=options.protocol.version, digest=options.protocol.digest()

@@ -80,6 +80,8 @@ class Published(Frozen):
     learning_rate: Rate
     comparable: bool
     reason: str = ""
+    crop: Annotated[int, Field(ge=16, le=2048)] | None = None
+    """Pixels of the side of a training crop, of a task that the paper did not squash."""
 
     @model_validator(mode="after")
     def _say_why_not(self) -> Self:
@@ -135,6 +137,12 @@ class Task(Card):
             raise ValueError(f"loss: {self.loss} is for pixel tasks; image tasks take cross_entropy")
         return self
 
+    @model_validator(mode="after")
+    def _only_pixels_are_cut(self) -> Self:
+        if self.geometry == "tiles" and self.level != "pixel":
+            raise ValueError("geometry: tiles is for pixel tasks; a class is told from the whole picture")
+        return self
+
     @property
     def quadrant(self) -> str:
         """Level and kind as one word, such as `image-semantic`."""
@@ -182,6 +190,15 @@ class PixelTraining(Grid):
     """Whether values are learnt in units of their deviation, so that one learning rate suits metres and shares."""
 
 
+class Tiles(Frozen):
+    """How pictures too large for one view are cut, where a task's card says so."""
+
+    overlap: Annotated[float, Field(ge=0, le=0.9)]
+    """The part of a side that neighbouring tiles of the test share, or more."""
+    crops: Positive | None = None
+    """Boxes drawn in each training picture, of which every epoch takes the next; None: one for each epoch."""
+
+
 class Protocol(Card):
     """The rules of one comparison; records of different protocols never stand in one ranking."""
 
@@ -194,8 +211,8 @@ class Protocol(Card):
     image: Training
     pixel: PixelTraining | None = None
     """None: this protocol does not train pixel-wise heads."""
-    tiles: bool = False
-    """Whether pictures too large for one view are cut into tiles, where a task's card says so, or squashed."""
+    tiles: Tiles | None = None
+    """None: pictures too large for one view are squashed like the others."""
 
     @model_validator(mode="after")
     def _only_published_training_changes_pictures(self) -> Self:
@@ -231,12 +248,11 @@ class Protocol(Card):
                 "a task whose card says 'comparable: true' under 'published'",
                 "leave this task out, or use --protocol standard",
             )
-        if task.level == "pixel" and task.geometry == "tiles":
+        if task.geometry == "tiles" and self.tiles and numbers.crop is None:
             raise CardError(
-                f"protocol {self.name} cannot repeat {task.name}: the paper trained it on crops of full-size pictures "
-                "and tested on whole ones, and only squashed pictures are offered here",
-                "a task that the paper, too, squashed to one size",
-                "leave this task out, or use --protocol standard",
+                f"protocol {self.name} trains {task.name} on crops, and its card does not say of which size",
+                "the pixels of their side, as 'crop' under 'published'",
+                "correct the card, or use --protocol standard",
             )
         return own.model_copy(
             update={

@@ -96,7 +96,7 @@ class Pictures:
     def __init__(self, pool: Pool, size: int, workers: int = 0, memory: int = _MEMORY) -> None:
         self.pool, self.size = pool, size
         self.most = memory // (3 * size * size)
-        self.threads = workers if pool.reader is None else 0  # a reader may hold one open file for all its rows
+        self.threads = workers if pool.reader is None or pool.threads else 0
         self.held: dict[int, torch.Tensor] = {}
 
     def take(self, rows: np.ndarray) -> list[torch.Tensor]:

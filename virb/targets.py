@@ -8,6 +8,7 @@ unit of its own picture, pixels there, whatever the size it is looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,9 @@ from virb.errors import DataError, OutputError
 from virb.store import Store
 from virb.types import IGNORED, Dataset, LabelKind, Taken
 
-FORMAT = 1
+FORMAT = 2
 _CHUNK = 16
+_KNOWN = "known.u8"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,13 @@ class Targets:
     channels: int
     labels: np.ndarray  # int64 [R], sorted rows of the data set's labels
     stored: Taken
+    known: np.ndarray | None = None  # bool [R], whether any pixel counts; None where that was not looked at
+
+    def blank(self, labels: np.ndarray) -> np.ndarray:
+        """Return which of these label rows have not one pixel that counts, bool [n]."""
+        if self.known is None:
+            return np.zeros(len(labels), bool)
+        return ~self.known[np.searchsorted(self.labels, labels)]
 
     def take(self, labels: np.ndarray) -> torch.Tensor:
         """Return targets of these label rows.
@@ -55,39 +64,81 @@ def load_targets(
     advance: Callable[[int], None] = lambda count: None,
 ) -> Targets:
     """Return the targets of every sample of a pixel task, read from the store or made and kept there."""
+    rows, pictures, channels = _listed(dataset)
     labels = dataset.labels
-    if labels is None:
-        raise ValueError("an image-level data set has no pixel targets")
-    splits = [split for split in (dataset.train, dataset.val, dataset.test) if len(split)]
-    rows = np.concatenate([split.targets for split in splits])
-    pictures = np.concatenate([split.index[:, 0] for split in splits])
-    order = np.argsort(rows, kind="stable")
-    rows, pictures = rows[order], pictures[order]
-    first = labels.read(int(rows[0]))
-    channels = first.shape[2] if first.ndim == 3 else 1
+    assert labels is not None
     kind = "|u1" if labels.kind == "classes" else "<f4"
     key = digest(
         [FORMAT, "targets", dataset.digest, labels.digest, [labels.stamps[labels.paths[row]] for row in rows], size,
          digest_array(rows)]
     )  # fmt: skip
     name = "targets.u8" if labels.kind == "classes" else "targets.f32"
-    stored = store.read(key, name, len(rows), channels * size * size, kind, whole=False)
-    if stored is None:
+    shape = (len(rows), channels * size * size)
+    stored, known = store.read(key, name, *shape, kind, whole=False), store.read(key, _KNOWN, len(rows), 1, "|u1")
+    if stored is None or known is None:
         facts: dict[str, object] = {
             "encoder": "(targets)", "source": dataset.pool.source, "images": len(rows), "size": size,
         }  # fmt: skip
         store.write(key, _chunks(dataset, rows, pictures, size, name, workers, advance), facts)
         store.evict(keep=key)
-        stored = store.read(key, name, len(rows), channels * size * size, kind, whole=False)
+        stored, known = store.read(key, name, *shape, kind, whole=False), store.read(key, _KNOWN, len(rows), 1, "|u1")
     else:
         advance(len(rows))
-    if stored is None:
+    if stored is None or known is None:
         raise OutputError(
             f"the targets that were just written to {store.folder / key} are gone",
             "a cache that nobody clears during a run",
             "run the same command again",
         )
-    return Targets(labels.kind, size, channels, rows, stored)
+    return Targets(labels.kind, size, channels, rows, stored, np.asarray(known.array[:, 0] > 0))
+
+
+def unstored_targets(dataset: Dataset, size: int, workers: int = 0) -> Targets:
+    """Return targets that are read anew whenever they are taken: of crops that are used only once."""
+    rows, pictures, channels = _listed(dataset)
+    labels = dataset.labels
+    assert labels is not None
+    return Targets(labels.kind, size, channels, rows, _Unstored(dataset, rows, pictures, size, workers))
+
+
+def _listed(dataset: Dataset) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the sorted rows of the labels of all samples, the picture of each, and the channels of one."""
+    if dataset.labels is None:
+        raise ValueError("an image-level data set has no pixel targets")
+    splits = [split for split in (dataset.train, dataset.val, dataset.test) if len(split)]
+    rows = np.concatenate([split.targets for split in splits])
+    pictures = np.concatenate([split.index[:, 0] for split in splits])
+    order = np.argsort(rows, kind="stable")
+    first = dataset.labels.read(int(rows[order[0]]))
+    return rows[order], pictures[order], first.shape[2] if first.ndim == 3 else 1
+
+
+@dataclass(frozen=True)
+class _Unstored:
+    """Rows of targets that are read one by one."""
+
+    dataset: Dataset
+    rows: np.ndarray
+    pictures: np.ndarray
+    size: int
+    workers: int
+
+    def take(self, places: np.ndarray) -> torch.Tensor:
+        """Return these rows, [n, M]."""
+        if self.workers < 2:
+            return torch.from_numpy(np.stack([self._one(place) for place in places]))
+        with ThreadPoolExecutor(self.workers) as threads:
+            return torch.from_numpy(np.stack(list(threads.map(self._one, places))))
+
+    def _one(self, place: int) -> np.ndarray:
+        return read_target(self.dataset, int(self.rows[place]), int(self.pictures[place]), self.size).reshape(-1)
+
+
+def any_known(wanted: torch.Tensor) -> torch.Tensor:
+    """Return which targets [n, ..., H, W] have a pixel that counts, bool [n]."""
+    if not wanted.is_floating_point():
+        return (wanted != IGNORED).flatten(1).any(1)
+    return wanted.isfinite().reshape(len(wanted), -1, *wanted.shape[-2:]).all(1).flatten(1).any(1)
 
 
 def _chunks(
@@ -108,7 +159,7 @@ def _chunks(
     for chunk in loader:
         if isinstance(chunk, DataError):
             raise chunk
-        yield {name: chunk}
+        yield {name: chunk, _KNOWN: any_known(torch.from_numpy(chunk)).numpy().astype(np.uint8)[:, None]}
         advance(len(chunk))
 
 

@@ -39,6 +39,10 @@ class Pool:
     paths: tuple[Path, ...]
     rows: tuple[int, ...] = ()
     reader: Callable[[Path, int], Image.Image] | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Height and width of every image, where they are known without reading it."""
+    threads: bool = False
+    """Whether several threads may call the reader at a time: it may hold one open file for all its rows."""
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -14,7 +14,7 @@ import torch
 
 from virb.fit import fit_pixels
 from virb.fit.answer import Answer
-from virb.fit.pixel import Source
+from virb.fit.source import Source
 from virb.heads.dense import DENSE, DenseHeads, Inputs, LevelMoments
 from virb.metrics import metric_for
 from virb.plan import choose_device, load_encoder

@@ -17,7 +17,7 @@ from virb.cache import Cache
 from virb.encode import choose_numerics, default_workers
 from virb.plan import choose_device, load_encoder, resolve_view
 from virb.spec import Protocol
-from virb.suite import encoder_card, protocol, select_tasks
+from virb.suite import encoder_card, protocol
 from virb.types import Pool
 
 
@@ -26,7 +26,7 @@ def compare(arch: str, size: int, images: int, rounds: int, device_name: str) ->
     device = choose_device(device_name)
     encoder = load_encoder(encoder_card(f"random:{arch}"))
     rules: Protocol = protocol("quick").model_copy(update={"size": size})
-    view = resolve_view(select_tasks("dtd").tasks[0], rules, encoder)
+    view = resolve_view(None, rules, encoder)
     numerics = choose_numerics(device, view.size)
     model = timm.create_model(arch, num_classes=0).eval().to(device)
     harness, bare = [], []

@@ -38,23 +38,26 @@ class Answer:
 
     def error(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the mean loss over the pixels that count; 0 where none does."""
-        if self.loss == "cross_entropy":
+        return self.summed(output, target) / self.counted(target)
+
+    def counted(self, target: torch.Tensor) -> torch.Tensor:
+        """Return how much the pixels that count weigh together; 1 where none does, so that it can be divided by."""
+        if self.loss == "l1":
+            counted = (target if target.ndim == 4 else target[:, None]).isfinite().sum()
+        else:
             kept = target != IGNORED
             counted = kept.sum() if self.weights is None else self.weights[target[kept].long()].sum()
-            losses = functional.cross_entropy(
-                output, target.long(), self.weights, ignore_index=IGNORED, reduction="sum"
-            )
-        elif self.loss == "binary":
-            kept = target != IGNORED
-            counted = kept.sum()
-            wanted = (target == 1).float()
-            losses = functional.binary_cross_entropy_with_logits(output[:, 0], wanted, kept.float(), reduction="sum")
-        else:
-            wanted = (target if target.ndim == 4 else target[:, None]).sub(self.mean).div(self.scale)
-            kept = wanted.isfinite()
-            counted = kept.sum()
-            losses = (output - wanted.nan_to_num(0.0)).abs().mul(kept).sum()
-        return losses / counted.where(counted > 0, 1)
+        return counted.where(counted > 0, 1)
+
+    def summed(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss summed over the pixels that count."""
+        if self.loss == "cross_entropy":
+            return functional.cross_entropy(output, target.long(), self.weights, ignore_index=IGNORED, reduction="sum")
+        if self.loss == "binary":
+            kept, wanted = target != IGNORED, (target == 1).float()
+            return functional.binary_cross_entropy_with_logits(output[:, 0], wanted, kept.float(), reduction="sum")
+        wanted = (target if target.ndim == 4 else target[:, None]).sub(self.mean).div(self.scale)
+        return (output - wanted.nan_to_num(0.0)).abs().mul(wanted.isfinite()).sum()
 
 
 def answer_to(

@@ -7,6 +7,7 @@ So seeds differ in their initial weights, and order is the same for all.
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,17 +17,18 @@ import torch
 from torch import nn
 
 from virb.digest import seed_of
-from virb.encode import unpack_maps
 from virb.errors import NumericsError
 from virb.fit.answer import Answer, answer_to
 from virb.fit.choice import Curves, Setting, average, choose, one_thread, standard_error
+from virb.fit.source import Source
 from virb.heads.dense import DENSE, PUBLISHED_DENSE, DenseHeads, Inputs, LevelMoments
 from virb.metrics import Metric
 from virb.spec import PixelTraining
-from virb.store import StoredRows
-from virb.stream import StreamedMaps
 from virb.targets import Targets
+from virb.tiles import Mosaic, Pieces, Predicted
 from virb.types import Dataset, Features, Split, View
+
+log = logging.getLogger(__name__)
 
 _CURVE_POINTS = 5
 _MOMENT_SAMPLES = 512
@@ -50,68 +52,6 @@ class PixelFitted:
         return self.settings[self.chosen]
 
 
-@dataclass(frozen=True)
-class Source:
-    """Maps and targets of a task's samples, batch by batch on the training device."""
-
-    features: Features
-    targets: Targets
-    device: torch.device
-    read: tuple[int, ...] | None = None
-    """The levels that the heads read, None for all; what `maps` returns for another may be anything of its shape."""
-
-    def maps(self, split: Split, rows: np.ndarray, spent: list[torch.Tensor] | None = None) -> list[torch.Tensor]:
-        """Return the maps of samples, [n, C, h, w] each, or [n, 2, C, h, w] for pairs of frames.
-
-        `spent` are those of a batch that nobody needs any more: their memory is used again where it fits.
-        """
-        frames = self.features.index(split)[rows]
-        levels = self._levels(frames.ravel(), spent)
-        if frames.shape[1] == 1:
-            return levels
-        return [level.view(*frames.shape, *level.shape[1:]) for level in levels]
-
-    def _levels(self, places: np.ndarray, spent: list[torch.Tensor] | None) -> list[torch.Tensor]:
-        """Return the maps of pictures, [n, C, h, w] each; from disk without a copy between (a third of the cost)."""
-        maps, levels = self.features.maps, self.features.levels
-        assert maps is not None
-        if self.device.type != "cpu" or not isinstance(maps, StoredRows):
-            return unpack_maps(maps.take(places).to(self.device), levels)
-        read = range(len(levels)) if self.read is None else self.read
-        found = [torch.zeros(()).expand(len(places), level.channels, level.height, level.width) for level in levels]
-        for place in read:
-            found[place] = _memory(found[place].shape, spent[place] if spent else None)
-        for number, row in enumerate(maps.views(places)):
-            parts = torch.split(row, [level.size for level in levels])
-            for place in read:
-                found[place][number].view(-1).copy_(parts[place])
-        return found
-
-    def drawn(self, name: str) -> Source:
-        """Return the source of one epoch of training: where pictures are changed each time, with draws of its own."""
-        maps = self.features.maps
-        if not isinstance(maps, StreamedMaps):
-            return self
-        return replace(self, features=replace(self.features, maps=maps.drawn(name)))
-
-    def wanted(self, split: Split, rows: np.ndarray) -> torch.Tensor:
-        """Return the targets of samples."""
-        return self.targets.take(split.targets[rows]).to(self.device)
-
-    def batches(self, split: Split, size: int) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
-        """Yield maps and targets in order, the last partial batch included; the next batch takes the memory of one."""
-        maps: list[torch.Tensor] | None = None
-        for start in range(0, len(split), size):
-            rows = np.arange(start, min(len(split), start + size))
-            maps = self.maps(split, rows, maps)
-            yield maps, self.wanted(split, rows)
-
-
-def _memory(shape: torch.Size, spent: torch.Tensor | None) -> torch.Tensor:
-    """Return room for a map: fresh pages for every batch cost more than reading it (measured)."""
-    return torch.empty(shape) if spent is None or spent.numel() != shape.numel() else spent.view(shape)
-
-
 def fit_pixels(
     features: Features,
     targets: Targets,
@@ -128,18 +68,21 @@ def fit_pixels(
     model: nn.Module | None = None,
     weights: Sequence[float] | None = None,
     precision: torch.dtype | None = None,
+    pieces: Pieces | None = None,
 ) -> PixelFitted:
     """Return heads of the setting that does best on validation: searched with some seeds, trained with all.
 
     `model` is the encoder's own, for heads that train a copy of a part of it; `weights` are those of classes in the
-    loss; `precision` is that of the heads' products, None for full. Published heads are always trained in full.
+    loss; `precision` is that of the heads' products, None for full. Published heads are always trained in full. `pieces` are
+    what `dataset` is then made of: an epoch takes one crop of each training sample, and validation scores whole
+    pictures.
     """
     source = Source(features, targets, device)
     answer = answer_to(loss, targets, dataset, device, training.scale_targets, weights)
     inputs = Inputs(features.levels, (view.size, view.size), dataset.train.index.shape[1])
     maker = _maker(head, inputs, answer.outputs, device, model, precision)
     with one_thread(head == "dense_linear" and device.type == "cpu"):
-        return _fit_pixels(source, dataset, answer, maker, training, metric, name, advance)
+        return _fit_pixels(source, dataset, pieces, answer, maker, training, metric, name, advance)
 
 
 Maker = Callable[[int, torch.Generator], DenseHeads]
@@ -168,6 +111,7 @@ def _maker(
 def _fit_pixels(
     source: Source,
     dataset: Dataset,
+    pieces: Pieces | None,
     answer: Answer,
     maker: Maker,
     training: PixelTraining,
@@ -177,16 +121,17 @@ def _fit_pixels(
 ) -> PixelFitted:
     settings = grid(training)
     some = min(training.search_seeds, training.seeds)
-    search = _Run(source, dataset, answer, maker, settings, range(some), training, metric, name)
+    search = _Run(source, dataset, pieces, answer, maker, settings, range(some), training, metric, name)
     search.train(advance)
     curves = average(search.curves)
+    val = pieces.val.pictures if pieces else dataset.val
     chosen, validation = choose(
-        curves, metric, lambda place: standard_error([rows[place] for rows in search.rows], dataset.val, metric)
+        curves, metric, lambda place: standard_error([rows[place] for rows in search.rows], val, metric)
     )
     heads = [one.select(chosen) for one in search.heads]
     if some < training.seeds:
         rest = range(some, training.seeds)
-        more = _Run(source, dataset, answer, maker, settings[chosen : chosen + 1], rest, training, metric, name)
+        more = _Run(source, dataset, pieces, answer, maker, settings[chosen : chosen + 1], rest, training, metric, name)
         more.train(advance)
         heads += [one.select(0) for one in more.heads]
     return PixelFitted(settings, chosen, validation, curves, tuple(heads), answer)
@@ -204,14 +149,46 @@ def epochs(training: PixelTraining) -> int:
     return training.epochs * (1 + (training.search_seeds < training.seeds))
 
 
-@torch.inference_mode()
 def predict_pixels(
-    fitted: PixelFitted, features: Features, targets: Targets, split: Split, device: torch.device, batch: int = 16
-) -> Iterator[tuple[list[torch.Tensor], torch.Tensor]]:
-    """Yield the predictions of every seed's head and the targets, batch by batch in the split's order."""
+    fitted: PixelFitted,
+    features: Features,
+    targets: Targets,
+    split: Split | Mosaic,
+    device: torch.device,
+    batch: int = 16,
+) -> Iterator[Predicted]:
+    """Yield the predictions of every seed's head and the targets in the split's order: batches, or whole pictures."""
+    if isinstance(split, Mosaic):
+        return split.joined(_predicted(fitted, features, targets, split.split, device, batch))
+    return _predicted(fitted, features, targets, split, device, batch)
+
+
+@torch.inference_mode()
+def _predicted(
+    fitted: PixelFitted, features: Features, targets: Targets, split: Split, device: torch.device, batch: int
+) -> Iterator[Predicted]:
     for maps, wanted in Source(features, targets, device, fitted.heads[0].places).batches(split, batch):
-        outputs = [head.outputs(maps, (targets.size, targets.size))[0] for head in fitted.heads]
+        outputs = [answered(head, maps, (targets.size, targets.size))[0] for head in fitted.heads]
         yield [fitted.answer.predict(output) for output in outputs], wanted
+
+
+def answered(head: DenseHeads, maps: Sequence[torch.Tensor], size: tuple[int, int]) -> list[torch.Tensor]:
+    """Return a head's outputs, with no backward pass to come; where memory does not suffice, half of them at a time."""
+    try:
+        return head.outputs(maps, size)
+    except torch.OutOfMemoryError:
+        if len(maps[0]) == 1:
+            raise
+    # Outside the handler, whose traceback would keep the failed pass alive on the device.
+    _make_room(len(maps[0]))
+    half = -(-len(maps[0]) // 2)
+    parts = [answered(head, [level[some] for level in maps], size) for some in (slice(half), slice(half, None))]
+    return [torch.cat(outputs) for outputs in zip(*parts, strict=True)]
+
+
+def _make_room(count: int) -> None:
+    torch.cuda.empty_cache()
+    log.warning("out of memory with %d samples at a time: going on with half", count)
 
 
 class _Run:
@@ -221,6 +198,7 @@ class _Run:
         self,
         source: Source,
         dataset: Dataset,
+        pieces: Pieces | None,
         answer: Answer,
         maker: Maker,
         settings: tuple[Setting, ...],
@@ -230,6 +208,9 @@ class _Run:
         name: str,
     ) -> None:
         self.source, self.dataset, self.answer = source, dataset, answer
+        self.val = pieces.val if pieces else None
+        self.crops = pieces.crops if pieces else 1
+        self.parts = 1  # that each batch is halved into for want of memory
         self.settings, self.training, self.metric, self.name = settings, training, metric, name
         self.order = np.random.default_rng(seed_of(f"order/{name}"))
         self.heads = [
@@ -265,44 +246,69 @@ class _Run:
 
     def train(self, advance: Callable[[int], None]) -> None:
         """Train every setting for all epochs."""
-        steps = -(-len(self.dataset.train) // self.training.batch)
+        steps = -(-len(self.dataset.train) // self.crops // self.training.batch)
         every = max(1, self.training.epochs // _CURVE_POINTS)
         for epoch in range(self.training.epochs):
             source = self.source.drawn(f"{self.name}/{epoch}")
-            losses = self._epoch(source, epoch * steps, self.training.epochs * steps)
+            losses = self._epoch(source, epoch, epoch * steps, self.training.epochs * steps)
             if epoch + 1 == self.training.epochs or (epoch + 1) % every == 0:
                 self._note(epoch + 1, losses)
             advance(1)
 
-    def _epoch(self, source: Source, step: int, steps: int) -> torch.Tensor:
+    def _epoch(self, source: Source, epoch: int, step: int, steps: int) -> torch.Tensor:
         """Train one epoch and return the mean loss, [S, G], still on the device."""
         train, device = self.dataset.train, source.device
         total = torch.zeros(len(self.heads), len(self.settings), device=device)
-        shuffled = self.order.permutation(len(train))
-        for start in range(0, len(train), self.training.batch):
+        samples = len(train) // self.crops
+        shuffled = self.order.permutation(samples) * self.crops + epoch % self.crops
+        for start in range(0, samples, self.training.batch):
             rows = shuffled[start : start + self.training.batch]
             maps, wanted = source.maps(train, rows, self.spent), source.wanted(train, rows)
             total += self._step(maps, wanted, step, steps) * len(rows)
             self.spent = maps if len(rows) == self.training.batch else self.spent
             step += 1
-        return total / len(train)
+        return total / samples
 
     def _step(self, maps: list[torch.Tensor], wanted: torch.Tensor, step: int, steps: int) -> torch.Tensor:
         self._set_rates(step, steps)
         stride = self.heads[0].training_stride
         coarse = wanted[..., stride // 2 :: stride, stride // 2 :: stride]
-        size = (int(coarse.shape[-2]), int(coarse.shape[-1]))
-        self.optimiser.zero_grad(set_to_none=False)
-        losses = [
-            torch.stack([self.answer.error(output, coarse) for output in head.outputs(maps, size)])
-            for head in self.heads
-        ]
-        torch.cat(losses).sum().backward()  # type: ignore[no-untyped-call]
+        losses = self._gradients(maps, coarse)
+        while losses is None:  # outside the handler, whose traceback would keep the failed pass alive on the device
+            _make_room(-(-len(coarse) // self.parts))
+            self.parts *= 2
+            losses = self._gradients(maps, coarse)
         if self.training.clip is not None:
             for group in self.optimiser.param_groups:
                 torch.nn.utils.clip_grad_norm_(group["params"], self.training.clip)
         self.optimiser.step()
-        return torch.stack(losses).detach()
+        return losses
+
+    def _gradients(self, maps: list[torch.Tensor], wanted: torch.Tensor) -> torch.Tensor | None:
+        """Fill gradients with those of a batch's mean loss, and return it, [S, G]; nothing where memory was too small.
+
+        Parts of a batch are summed over the pixels of the whole, so their number changes nothing but the last digits
+        (and what BatchNorm sees, in the one published head that has any).
+        """
+        size = (int(wanted.shape[-2]), int(wanted.shape[-1]))
+        counted, total = self.answer.counted(wanted), torch.zeros((), device=wanted.device)
+        step = -(-len(wanted) // self.parts)
+        self.optimiser.zero_grad(set_to_none=False)
+        try:
+            for some in (slice(start, start + step) for start in range(0, len(wanted), step)):
+                part = [level[some] for level in maps]
+                losses = [
+                    torch.stack([self.answer.summed(output, wanted[some]) for output in head.outputs(part, size)])
+                    for head in self.heads
+                ]
+                shares = torch.stack(losses) / counted
+                shares.sum().backward()  # type: ignore[no-untyped-call]
+                total = total + shares.detach()
+        except torch.OutOfMemoryError:
+            if step == 1:
+                raise
+            return None
+        return total
 
     def _set_rates(self, step: int, steps: int) -> None:
         if self.training.schedule == "constant":
@@ -330,18 +336,26 @@ class _Run:
     def _validate(self) -> tuple[list[list[float]], list[list[float]]]:
         """Return validation loss and score of each seed and setting; nan where nothing is held out."""
         shape = (len(self.heads), len(self.settings))
-        val = self.dataset.val
-        if not len(val):
+        if not len(self.dataset.val):
             return np.full(shape, math.nan).tolist(), np.full(shape, math.nan).tolist()
         loss = torch.zeros(shape, dtype=torch.float64)
         rows: list[list[list[np.ndarray]]] = [[[] for _ in self.settings] for _ in self.heads]
-        size = self.source.targets.size
-        for maps, wanted in self.source.batches(val, self.training.batch):
-            for seed, head in enumerate(self.heads):
-                for place, output in enumerate(head.outputs(maps, (size, size))):
-                    loss[seed, place] += float(self.answer.error(output, wanted)) * len(wanted)
-                    statistics = self.metric.statistics(self.answer.predict(output), wanted)
-                    rows[seed][place].append(statistics.cpu().numpy())
+        found = self._held_out(loss)
+        for predictions, wanted in self.val.joined(found) if self.val else found:
+            for place, one in enumerate(predictions):
+                statistics = self.metric.statistics(one, wanted).cpu().numpy()
+                rows[place // len(self.settings)][place % len(self.settings)].append(statistics)
         self.rows = [[np.concatenate(parts) for parts in per_seed] for per_seed in rows]
         scores = [[float(self.metric.value(self.metric.totals(part))) for part in per_seed] for per_seed in self.rows]
-        return (loss / len(val)).tolist(), scores
+        return (loss / len(self.dataset.val)).tolist(), scores
+
+    def _held_out(self, loss: torch.Tensor) -> Iterator[Predicted]:
+        """Yield predictions on validation batches, seed by seed and setting by setting, and add up their losses."""
+        size = self.source.targets.size
+        for maps, wanted in self.source.batches(self.dataset.val, self.training.batch):
+            predictions = []
+            for seed, head in enumerate(self.heads):
+                for place, output in enumerate(answered(head, maps, (size, size))):
+                    loss[seed, place] += float(self.answer.error(output, wanted)) * len(wanted)
+                    predictions.append(self.answer.predict(output))
+            yield predictions, wanted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from virb.digest import seed_of
 from virb.metrics import Metric
 from virb.metrics.pixel import PixelRatio
-from virb.types import IGNORED, Dataset, LabelKind, Split
+from virb.types import IGNORED, Dataset, LabelKind
 
 Array = NDArray[np.generic]
+Several = Array | Sequence[Array]
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Answers:
 
     rows: NDArray[np.int64]  # [n], of the test split
     values: NDArray[np.float64]  # [n], the metric of each sample alone
-    targets: Array  # [n] classes, or the targets as they were scored, [n, H, W] or [n, H, W, C]
-    predictions: Array  # of the same shape
-    counted: NDArray[np.bool_]  # [n], or [n, H, W]: what the metric looks at
+    targets: Several  # n classes, or the targets as they were scored, [H, W] or [H, W, C] of any size
+    predictions: Several  # of the same shapes
+    counted: Several  # n, or [H, W] each: what the metric looks at
 
 
 def image_answers(metric: Metric, dataset: Dataset, statistics: Array, predictions: Array, count: int) -> Answers:
@@ -38,21 +39,20 @@ def pixel_answers(
     metric: Metric,
     dataset: Dataset,
     statistics: Array,
-    predict: Callable[[Split], Iterable[tuple[list[torch.Tensor], torch.Tensor]]],
+    predict: Callable[[NDArray[np.int64]], Iterable[tuple[list[torch.Tensor], torch.Tensor]]],
     count: int,
 ) -> Answers:
     """Return some samples of a pixel task, from the first seed's statistics [N, s]; only these are predicted anew.
 
-    `predict` gives every seed's predictions and the targets, batch by batch.
+    `predict` gives every seed's predictions and the targets of test samples, batch by batch.
     """
     assert dataset.labels is not None
     kind = dataset.labels.kind
     rows, values = spread(metric, statistics, dataset.test.digest, count)
-    found = list(predict(dataset.test.take(rows)))
-    predicted = torch.cat([by_seed[0] for by_seed, _ in found])
-    wanted = torch.cat([part for _, part in found])
-    counts = [counted(metric, kind, one) for one in wanted]
-    return Answers(rows, values, _channels_last(wanted), _channels_last(predicted), np.stack(counts))
+    found = [(one, wanted[place]) for by_seed, wanted in predict(rows) for place, one in enumerate(by_seed[0])]
+    counts = [counted(metric, kind, wanted) for _, wanted in found]
+    targets, predictions = ([_channels_last(pair[place]) for pair in found] for place in (1, 0))
+    return Answers(rows, values, targets, predictions, counts)
 
 
 def spread(metric: Metric, statistics: Array, digest: str, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -85,5 +85,5 @@ def counted(metric: Metric, kind: LabelKind, target: torch.Tensor) -> NDArray[np
 
 
 def _channels_last(found: torch.Tensor) -> Array:
-    last = found.movedim(1, -1) if found.ndim == 4 else found
+    last = found.movedim(0, -1) if found.ndim == 3 else found
     return np.asarray(last.cpu().numpy())

@@ -1,6 +1,7 @@
 """Pictures: what a head answers on some test samples: picture, target, prediction and error, or true and found class.
 
-Targets and predictions are drawn as they were scored, at the size of the protocol, and in the same colours.
+Targets and predictions are drawn as they were scored, at the size of the protocol or of their picture, and in the same
+colours.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def as_png(sheet: Image.Image) -> bytes:
 
 def _is_picture(kind: LabelKind, answers: Answers) -> bool:
     """Tell whether the targets are pictures, whose colours stand for themselves."""
-    return kind == "values" and answers.targets.ndim == 4
+    return kind == "values" and answers.targets[0].ndim == 3
 
 
 def _head(record: Record) -> list[Words]:
