@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from virb.errors import NumericsError
 from virb.fit import PixelFitted, fit_pixels, predict_pixels
 from virb.fit.pixel import Answer, Source
 from virb.heads.dense import DENSE, Inputs
+from virb.heads.dense_linear import DenseLinear
+from virb.heads.modules import ModuleHeads
 from virb.metrics import PIXEL_METRICS, metric_for
 from virb.spec import PixelTraining
 from virb.targets import Targets
@@ -257,3 +260,48 @@ def test_every_pixel_metric_takes_what_an_answer_predicts() -> None:
         answer = Answer(loss, torch.zeros(channels, 1, 1), torch.ones(channels, 1, 1))
         shape = (2, 4, 4) if channels == 1 else (2, channels, 4, 4)
         assert answer.predict(torch.zeros(2, channels, 4, 4)).shape == shape
+
+
+class Small:
+    """Memory for so many samples at a time: what asks for more is refused, as a GPU does, until it asks for less."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int, kind: type[ModuleHeads]) -> None:
+        self.asked: list[int] = []
+        original = kind.outputs
+
+        def outputs(head: ModuleHeads, maps: Sequence[torch.Tensor], size: tuple[int, int]) -> list[torch.Tensor]:
+            self.asked.append(len(maps[0]))
+            found = original(head, maps, size)
+            if len(maps[0]) > room:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return found
+
+        monkeypatch.setattr(kind, "outputs", outputs)
+
+
+@pytest.mark.parametrize(("head", "kind"), [("dense_linear", DenseLinear), ("upshuffle", ModuleHeads)])
+@pytest.mark.parametrize("labels", ["classes", "values"])
+def test_too_little_memory_halves_the_batch_and_changes_no_number(
+    head: str, kind: type[ModuleHeads], labels: LabelKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples have unlike many pixels that count, so that a mean over halves would be another number."""
+    world = World(kind=labels)
+    world.wanted[::3, : SIZE**2 // 2] = IGNORED if labels == "classes" else math.nan
+    plan = training(learning_rates=(1e-2,), seeds=1, search_seeds=1)
+    whole = run(world, plan, head)
+    with monkeypatch.context() as patch:
+        small = Small(patch, 1, kind)
+        halved = run(world, plan, head)
+    assert small.asked[:7] == [4, 2, 1, 1, 1, 1, 1], "what did not fit once is not tried again with each batch"
+    assert small.asked.count(4) < 20
+    for one, other in zip(halved.heads[0].parameters_of(0), whole.heads[0].parameters_of(0), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.01, atol=1e-3)  # Adam enlarges what is next to nothing
+    for name in ("train_loss", "val_loss"):
+        ours, theirs = (np.array(getattr(fitted.curves, name)) for fitted in (halved, whole))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_memory_that_holds_not_even_one_sample_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    Small(monkeypatch, 0, DenseLinear)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(World(), training())

@@ -236,14 +236,39 @@ def test_pictures_of_two_tasks_give_pooled_features_to_one_and_streamed_maps_to_
 # What the paper trained beside the head
 
 
-def test_deeplab_trains_a_copy_of_the_last_stage_and_the_record_says_so(small_world: Path, tmp_path: Path) -> None:
-    squashed = card("egohands", geometry="squash")
-    given = options(small_world, tmp_path, limit=4, save_heads=True)
-    record = run(given, "random:resnet18", squashed)
+@pytest.mark.parametrize("name", ["egohands", "cityscapes"])
+def test_deeplab_trains_a_copy_of_the_last_stage_on_crops_and_the_record_says_so(
+    name: str, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed: list[torch.Tensor] = []
+    monkeypatch.setattr(stream, "jittered", lambda *given: changed.append(given[0]))
+    task = card(name)
+    assert task.published is not None
+    task = task.model_copy(update={"published": task.published.model_copy(update={"crop": 48, "epochs": 2})})
+    given = options(small_world, tmp_path, augment=True, limit=4, save_heads=True)
+    record = run(given, "random:resnet18", task)
     assert record.score.metric == "published_miou"
     assert record.frozen == "all but a copy of layer4"
-    report = harness.run(encoder_cards(["baseline:pixels"]), Selection((squashed,), frozenset()), given)
+    assert (record.view.geometry, record.view.size) == ("tiles", 48)
+    assert record.data.counts == {"train": 4, "val": 0, "test": 4 if name == "egohands" else 3}
+    assert not changed, "the paper changed colours of pictures that it squashed, and of no others"
+    assert not list(given.cache.rglob("maps.f16"))
+    report = harness.run(encoder_cards(["baseline:pixels"]), Selection((task,), frozenset()), given)
     assert "ResNet" in str(report.failures[0].error)
+
+
+def test_every_epoch_of_the_paper_sees_another_crop(small_world: Path, tmp_path: Path) -> None:
+    task = card("cityscapes")
+    assert task.published is not None
+    assert Task.read(TASKS.path("cityscapes")).published.crop == 450  # type: ignore[union-attr]
+    assert Task.read(TASKS.path("egohands")).published.crop == 513  # type: ignore[union-attr]
+    task = task.model_copy(update={"published": task.published.model_copy(update={"crop": 48, "epochs": 7})})
+    (item,), _ = prepare(Selection((task,), frozenset()), options(small_world, tmp_path, limit=4))
+    assert item.pieces is not None
+    assert item.pieces.crops == 7
+    assert len(set(item.shown.train.ids)) == 7 * 4
+    sides = {int(name.split(",")[2]) for name in item.shown.train.ids}
+    assert 24 <= min(sides) < 48 < max(sides) <= 96, "half to twice as large"
 
 
 def test_a_pair_of_frames_is_streamed_through_the_siamese_head(small_world: Path, tmp_path: Path) -> None:
@@ -357,10 +382,9 @@ def test_depth_over_its_maximum_leaves_missing_pixels_out() -> None:
 # What is refused
 
 
-@pytest.mark.parametrize("name", ["egohands", "cityscapes"])
-def test_a_task_that_the_paper_trained_on_crops_is_refused_by_name(name: str) -> None:
-    with pytest.raises(CardError, match=f"cannot repeat {name}.*crops of full-size pictures"):
-        protocol("virb2021").training(Task.read(TASKS.path(name)))
+def test_a_task_that_the_paper_trained_on_crops_of_unknown_size_is_refused_by_name() -> None:
+    with pytest.raises(CardError, match=r"trains egohands on crops, and its card does not say of which size"):
+        protocol("virb2021").training(card("egohands"))
 
 
 @pytest.mark.parametrize("name", ["kitti_flow", "taskonomy_depth", "coco_panoptic"])

@@ -12,17 +12,20 @@ import torch
 
 from virb.backbones import Encoder
 from virb.encode import decoded, encode
-from virb.fit import fit, fit_pixels
+from virb.fit import fit, fit_pixels, looks
 from virb.metrics import METRICS, PIXEL_METRICS
 from virb.plan import ImageSet, Job, Options
 from virb.spec import PixelTraining, Training
 from virb.targets import Targets
 from virb.types import Features, Level, Rows, Split, View
 
+_FORWARD = 1 / 3
+"""What an answer costs of a step of training, which also goes back through twice as many products."""
+
 
 @dataclass(frozen=True)
 class Cost:
-    """What one image set will take: images still to encode, bytes of cache, minutes."""
+    """What one image set will take: passes of pictures through the encoder, bytes of cache, seconds."""
 
     images: int
     bytes: int
@@ -32,15 +35,41 @@ class Cost:
 
 def estimate(encoder: Encoder, image_set: ImageSet, options: Options) -> Cost:
     """Return the cost of an image set from a short timed probe of this encoder and these heads."""
-    rows, view = image_set.rows, image_set.view
-    cached = options.features().holds(encoder, image_set.pool, rows, view, image_set.numerics, image_set.kept)
-    waiting = [job for job in image_set.jobs if job.finished is None]
-    images = len(rows) if waiting and not cached else 0
+    view, waiting = image_set.view, [job for job in image_set.jobs if job.finished is None]
     every = encoder.levels(view.size) if image_set.kept else ()
     levels = tuple(every[place] for place in image_set.kept)
-    size = images * (4 * encoder.shape.width + 2 * sum(level.size for level in levels))
+    images, size = _images(encoder, image_set, levels, waiting, options)
     pace = _encode_pace(encoder, image_set, options) if images else 0.0
     return Cost(images, size, pace * images, sum(_fit_seconds(encoder, levels, view, job, options) for job in waiting))
+
+
+def _images(
+    encoder: Encoder, image_set: ImageSet, levels: tuple[Level, ...], waiting: list[Job], options: Options
+) -> tuple[int, int]:
+    """Return how many pictures will be encoded, and how many bytes kept of them."""
+    rows, streaming = image_set.rows, image_set.streaming
+    stored = () if streaming else image_set.kept
+    pooled = not streaming or any(job.task.level == "image" for job in waiting)
+    cached = options.features().holds(encoder, image_set.pool, rows, image_set.view, image_set.numerics, stored)
+    images = len(rows) if waiting and pooled and not cached else 0
+    size = images * (4 * encoder.shape.width + (0 if streaming else 2 * sum(level.size for level in levels)))
+    again = [_passes(job, job.prepared.training) for job in waiting if streaming]
+    return images + sum(again), size
+
+
+def _passes(job: Job, training: Training | PixelTraining) -> int:
+    """Return how often a streamed picture is encoded for one task: in every epoch, at every look, in the test."""
+    if not isinstance(training, PixelTraining):
+        return 0
+    trained, held, tested = _counts(job)
+    runs = 1 + (training.search_seeds < training.seeds)
+    return job.task.frames * (runs * (trained * training.epochs + held * len(looks(training))) + tested)
+
+
+def _counts(job: Job) -> tuple[int, int, int]:
+    """Return the samples of one epoch, and the pieces (or pictures) of validation and test."""
+    shown = job.prepared.shown
+    return len(job.prepared.dataset.train), len(shown.val), len(shown.test)
 
 
 def _encode_pace(encoder: Encoder, image_set: ImageSet, options: Options) -> float:
@@ -66,7 +95,7 @@ def _encode_pace(encoder: Encoder, image_set: ImageSet, options: Options) -> flo
 def _fit_seconds(encoder: Encoder, levels: tuple[Level, ...], view: View, job: Job, options: Options) -> float:
     training = job.prepared.training
     if isinstance(training, PixelTraining):
-        return _pixel_seconds(levels, view, job, training, options)
+        return _pixel_seconds(encoder, levels, view, job, training, options)
     return _image_seconds(encoder.shape.width, job, training, options)
 
 
@@ -98,10 +127,12 @@ def _image_seconds(width: int, job: Job, training: Training, options: Options) -
     return training.seeds * (start + epoch * len(train) / count * training.epochs)
 
 
-def _pixel_seconds(levels: tuple[Level, ...], view: View, job: Job, training: PixelTraining, options: Options) -> float:
-    """Return the seconds of training a pixel task's heads, from two batches of noise."""
-    count, size, frames = 2 * training.batch, options.protocol.size, job.task.frames
-    dataset = job.prepared.dataset
+def _pixel_seconds(
+    encoder: Encoder, levels: tuple[Level, ...], view: View, job: Job, training: PixelTraining, options: Options
+) -> float:
+    """Return the seconds of training a pixel task's heads and of their answers, from two batches of noise."""
+    pieces, dataset = job.prepared.pieces, job.prepared.shown
+    count, size, frames = 2 * training.batch, pieces.size if pieces else options.protocol.size, job.task.frames
     split = _split(count, frames, np.arange(count))
     numbers = sum(level.size for level in levels)
     noise = torch.randn(count * frames, numbers, generator=torch.Generator().manual_seed(0)).half()
@@ -125,13 +156,17 @@ def _pixel_seconds(levels: tuple[Level, ...], view: View, job: Job, training: Pi
                 metric=PIXEL_METRICS["pixel_accuracy"],
                 name="probe",
                 device=options.device,
+                model=getattr(encoder.body, "model", None),
             )
         )
 
     start = trained(1)
-    epoch = max(0.0, trained(2) - start)
-    rest = (training.seeds - training.search_seeds) / (len(training.learning_rates) * len(training.weight_decays))
-    return (training.search_seeds + rest) * (start + epoch * len(dataset.train) / count * training.epochs)
+    sample = max(0.0, trained(2) - start) / count  # all settings of one seed
+    samples, held, tested = _counts(job)
+    settings = len(training.learning_rates) * len(training.weight_decays)
+    seeds = training.search_seeds + (training.seeds - training.search_seeds) / settings
+    steps = samples * training.epochs + _FORWARD * held * len(looks(training))
+    return seeds * (start + sample * steps) + _FORWARD * sample * tested * training.seeds / settings
 
 
 def _split(count: int, frames: int, targets: np.ndarray) -> Split:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virb.fit.choice import Curves, Setting
 from virb.fit.image import Fitted, Matrix, fit, grid, moments, predict
-from virb.fit.pixel import PixelFitted, epochs, fit_pixels, predict_pixels
+from virb.fit.pixel import PixelFitted, epochs, fit_pixels, looks, predict_pixels
 
 __all__ = [
     "Curves",
@@ -16,6 +16,7 @@ __all__ = [
     "fit",
     "fit_pixels",
     "grid",
+    "looks",
     "moments",
     "predict",
     "predict_pixels",

@@ -149,6 +149,12 @@ def epochs(training: PixelTraining) -> int:
     return training.epochs * (1 + (training.search_seeds < training.seeds))
 
 
+def looks(training: PixelTraining) -> list[int]:
+    """Return after which epochs validation is looked at: a few times on the way, and at the end."""
+    every = max(1, training.epochs // _CURVE_POINTS)
+    return [epoch for epoch in range(1, training.epochs + 1) if epoch % every == 0 or epoch == training.epochs]
+
+
 def predict_pixels(
     fitted: PixelFitted,
     features: Features,
@@ -180,15 +186,11 @@ def answered(head: DenseHeads, maps: Sequence[torch.Tensor], size: tuple[int, in
         if len(maps[0]) == 1:
             raise
     # Outside the handler, whose traceback would keep the failed pass alive on the device.
-    _make_room(len(maps[0]))
+    torch.cuda.empty_cache()
     half = -(-len(maps[0]) // 2)
+    log.info("out of memory with the answers to %d samples at a time: going on with half", len(maps[0]))
     parts = [answered(head, [level[some] for level in maps], size) for some in (slice(half), slice(half, None))]
     return [torch.cat(outputs) for outputs in zip(*parts, strict=True)]
-
-
-def _make_room(count: int) -> None:
-    torch.cuda.empty_cache()
-    log.warning("out of memory with %d samples at a time: going on with half", count)
 
 
 class _Run:
@@ -247,11 +249,11 @@ class _Run:
     def train(self, advance: Callable[[int], None]) -> None:
         """Train every setting for all epochs."""
         steps = -(-len(self.dataset.train) // self.crops // self.training.batch)
-        every = max(1, self.training.epochs // _CURVE_POINTS)
+        noted = looks(self.training)
         for epoch in range(self.training.epochs):
             source = self.source.drawn(f"{self.name}/{epoch}")
             losses = self._epoch(source, epoch, epoch * steps, self.training.epochs * steps)
-            if epoch + 1 == self.training.epochs or (epoch + 1) % every == 0:
+            if epoch + 1 in noted:
                 self._note(epoch + 1, losses)
             advance(1)
 
@@ -275,8 +277,9 @@ class _Run:
         coarse = wanted[..., stride // 2 :: stride, stride // 2 :: stride]
         losses = self._gradients(maps, coarse)
         while losses is None:  # outside the handler, whose traceback would keep the failed pass alive on the device
-            _make_room(-(-len(coarse) // self.parts))
+            torch.cuda.empty_cache()
             self.parts *= 2
+            log.warning("out of memory in training: batches of %d go on in %d parts", self.training.batch, self.parts)
             losses = self._gradients(maps, coarse)
         if self.training.clip is not None:
             for group in self.optimiser.param_groups:
