@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from virb.backbones import Encoder
-from virb.encode import decoded, encode
+from virb.encode import decoded, encode, head_precision
 from virb.fit import fit, fit_pixels, looks
 from virb.metrics import METRICS, PIXEL_METRICS
 from virb.plan import ImageSet, Job, Options
 from virb.spec import PixelTraining, Training
 from virb.targets import Targets
-from virb.types import Features, Level, Rows, Split, View
+from virb.types import Features, Level, Rows, Split
 
 _FORWARD = 1 / 3
 """What an answer costs of a step of training, which also goes back through twice as many products."""
@@ -35,12 +35,14 @@ class Cost:
 
 def estimate(encoder: Encoder, image_set: ImageSet, options: Options) -> Cost:
     """Return the cost of an image set from a short timed probe of this encoder and these heads."""
-    view, waiting = image_set.view, [job for job in image_set.jobs if job.finished is None]
-    every = encoder.levels(view.size) if image_set.kept else ()
+    waiting = [job for job in image_set.jobs if job.finished is None]
+    every = encoder.levels(image_set.view.size) if image_set.kept else ()
     levels = tuple(every[place] for place in image_set.kept)
     images, size = _images(encoder, image_set, levels, waiting, options)
     pace = _encode_pace(encoder, image_set, options) if images else 0.0
-    return Cost(images, size, pace * images, sum(_fit_seconds(encoder, levels, view, job, options) for job in waiting))
+    return Cost(
+        images, size, pace * images, sum(_fit_seconds(encoder, levels, image_set, job, options) for job in waiting)
+    )
 
 
 def _images(
@@ -92,10 +94,10 @@ def _encode_pace(encoder: Encoder, image_set: ImageSet, options: Options) -> flo
     return max(pace - decode, decode / max(1, min(options.decoders, os.cpu_count() or 1)))
 
 
-def _fit_seconds(encoder: Encoder, levels: tuple[Level, ...], view: View, job: Job, options: Options) -> float:
+def _fit_seconds(encoder: Encoder, levels: tuple[Level, ...], image_set: ImageSet, job: Job, options: Options) -> float:
     training = job.prepared.training
     if isinstance(training, PixelTraining):
-        return _pixel_seconds(encoder, levels, view, job, training, options)
+        return _pixel_seconds(encoder, levels, image_set, job, training, options)
     return _image_seconds(encoder.shape.width, job, training, options)
 
 
@@ -128,7 +130,12 @@ def _image_seconds(width: int, job: Job, training: Training, options: Options) -
 
 
 def _pixel_seconds(
-    encoder: Encoder, levels: tuple[Level, ...], view: View, job: Job, training: PixelTraining, options: Options
+    encoder: Encoder,
+    levels: tuple[Level, ...],
+    image_set: ImageSet,
+    job: Job,
+    training: PixelTraining,
+    options: Options,
 ) -> float:
     """Return the seconds of training a pixel task's heads and of their answers, from two batches of noise."""
     pieces, dataset = job.prepared.pieces, job.prepared.shown
@@ -150,13 +157,14 @@ def _pixel_seconds(
                 targets,
                 replace(dataset, train=split, val=split.take(np.arange(0)), test=split),
                 head=job.prepared.head,
-                view=view,
+                view=image_set.view,
                 loss=job.task.loss,
                 training=short,
                 metric=PIXEL_METRICS["pixel_accuracy"],
                 name="probe",
                 device=options.device,
                 model=getattr(encoder.body, "model", None),
+                precision=head_precision(image_set.numerics),
             )
         )
 

@@ -73,9 +73,9 @@ def fit_pixels(
     """Return heads of the setting that does best on validation: searched with some seeds, trained with all.
 
     `model` is the encoder's own, for heads that train a copy of a part of it; `weights` are those of classes in the
-    loss; `precision` is that of the heads' products, None for full. Published heads are always trained in full. `pieces` are
-    what `dataset` is then made of: an epoch takes one crop of each training sample, and validation scores whole
-    pictures.
+    loss; `precision` is that of the heads' products, None for full. Published heads are always trained in full.
+    `pieces` are what `dataset` is then made of: an epoch takes one crop of each training sample, and validation scores
+    whole pictures.
     """
     source = Source(features, targets, device)
     answer = answer_to(loss, targets, dataset, device, training.scale_targets, weights)
