@@ -245,7 +245,7 @@ def test_deeplab_trains_a_copy_of_the_last_stage_on_crops_and_the_record_says_so
     task = card(name)
     assert task.published is not None
     task = task.model_copy(update={"published": task.published.model_copy(update={"crop": 48, "epochs": 2})})
-    given = options(small_world, tmp_path, augment=True, limit=4, save_heads=True)
+    given = options(small_world, tmp_path, augment=True, limit=4, save_heads=True, cache=tmp_path / "cache")
     record = run(given, "random:resnet18", task)
     assert record.score.metric == "published_miou"
     assert record.frozen == "all but a copy of layer4"

@@ -26,6 +26,7 @@ from virb.metrics import metric_for
 from virb.plan import Options, Prepared, image_sets, load_encoder, prepare
 from virb.progress import Silent
 from virb.record import Record, read_record
+from virb.sample import ensure
 from virb.suite import TASKS, Selection, encoder_card, protocol, select_tasks
 from virb.targets import load_targets, read_target
 from virb.tiles import Mosaic, cut
@@ -518,3 +519,26 @@ def test_only_three_tasks_are_cut_and_only_where_the_protocol_says_so(name: str)
     assert (task.geometry == "tiles") == (name in TILED)
     assert protocol("quick").tiles is None
     assert protocol("standard").tiles is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "head", "epochs", "rate"),
+    [
+        ("cityscapes", "dense_linear", 12, 1e-2),
+        ("egohands", "dense_linear", 12, 1e-2),
+        ("kitti_flow", "card", 20, 1e-3),
+    ],
+)
+def test_the_score_of_whole_pictures_put_together_beats_the_best_constant(
+    name: str, head: str, epochs: int, rate: float, tmp_path: Path
+) -> None:
+    """An untrained ResNet-18 on the sample world, under `standard` with few epochs at 96 pixels.
+
+    The constant knows where in the whole picture a pixel lies, which no tile tells: so it is not beaten by default.
+    """
+    world = ensure([select_tasks(name).tasks[0].dataset])
+    given = options(world, size=96, head=head, epochs=epochs, batch=16, learning_rates=(rate,))
+    record = run(name, replace(given, out=tmp_path, limit=None))
+    better = record.score.value - record.floor.value
+    assert (better if record.score.direction == "higher" else -better) > 0
