@@ -523,22 +523,24 @@ def test_only_three_tasks_are_cut_and_only_where_the_protocol_says_so(name: str)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "head", "epochs", "rate"),
+    ("name", "epochs"),
     [
-        ("cityscapes", "dense_linear", 12, 1e-2),
-        ("egohands", "dense_linear", 12, 1e-2),
-        ("kitti_flow", "card", 20, 1e-3),
+        ("cityscapes", 12),
+        ("egohands", 12),
+        ("kitti_flow", 20),
     ],
 )
 def test_the_score_of_whole_pictures_put_together_beats_the_best_constant(
-    name: str, head: str, epochs: int, rate: float, tmp_path: Path
+    name: str, epochs: int, tmp_path: Path
 ) -> None:
     """An untrained ResNet-18 on the sample world, under `standard` with few epochs at 96 pixels.
 
     The constant knows where in the whole picture a pixel lies, which no tile tells: so it is not beaten by default.
     """
     world = ensure([select_tasks(name).tasks[0].dataset])
-    given = options(world, size=96, head=head, epochs=epochs, batch=16, learning_rates=(rate,))
+    given = options(world, size=96, head="dense_linear", epochs=epochs, batch=16, learning_rates=(1e-2,))
     record = run(name, replace(given, out=tmp_path, limit=None))
-    better = record.score.value - record.floor.value
-    assert (better if record.score.direction == "higher" else -better) > 0
+    if record.score.direction == "higher":
+        assert record.score.low > record.floor.value
+    else:
+        assert record.score.high < record.floor.value
