@@ -159,6 +159,8 @@ class Record(Frozen):
     replicates: list[float]
     head: HeadFacts | None = None
     """None in records that are older than this field."""
+    units: int | None = None
+    """Independent units of the test split, samples or groups of them; None in records older than this field."""
     setting: SettingFacts
     settings: list[SettingFacts]
     curves: CurveFacts

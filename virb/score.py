@@ -148,7 +148,7 @@ def measured(
     """Return a metric's mean over seeds with its interval, and the replicates behind it."""
     value = float(np.mean([metric.value(metric.totals(rows)) for rows in statistics]))
     replicates = bootstrap(statistics, groups, test_digest, metric.totals, metric.value)
-    span = interval(value, replicates)
+    span = interval(value, replicates, _units(groups))
     facts = Score(
         metric=metric.name,
         unit=metric.unit,
@@ -159,6 +159,11 @@ def measured(
         high=span.high,
     )
     return facts, replicates
+
+
+def _units(groups: np.ndarray) -> int:
+    """Return how many groups of samples are independent of one another."""
+    return len(np.unique(groups))
 
 
 def make_record(
@@ -231,6 +236,7 @@ def make_record(
         breakdown=breakdown_of(primary, seeds, test.targets, scored.predictions, dataset.classes),
         replicates=[round(float(value), 6) for value in replicates],
         head=HeadFacts(name=job.prepared.head, version=VERSIONS[job.prepared.head]),
+        units=_units(dataset.test.groups),
         setting=_setting(fitted, fitted.chosen),
         settings=[_setting(fitted, place) for place in range(len(fitted.settings))],
         curves=_curves(fitted),

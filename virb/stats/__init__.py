@@ -5,6 +5,7 @@ Everything rests on replicates that stand in the records: no sample is opened ag
 
 from __future__ import annotations
 
+from virb.stats.ranks import mean_ranks, places, rank_intervals
 from virb.stats.relation import METHODS, Correlation, Line, correlation, line
 from virb.stats.resample import (
     LEVEL,
@@ -16,7 +17,7 @@ from virb.stats.resample import (
     seed_draws,
     weight_blocks,
 )
-from virb.stats.testing import holm, sign_test
+from virb.stats.testing import holm, p_of_difference, sign_test
 
 __all__ = [
     "LEVEL",
@@ -30,7 +31,11 @@ __all__ = [
     "holm",
     "interval",
     "line",
+    "mean_ranks",
+    "p_of_difference",
     "paired_difference",
+    "places",
+    "rank_intervals",
     "seed_draws",
     "sign_test",
     "weight_blocks",

@@ -67,15 +67,34 @@ def bootstrap(
     return np.asarray(values[draws, np.arange(replicates)[:, None]].mean(axis=1))
 
 
-def interval(value: float, replicates: np.ndarray, level: float = LEVEL) -> Interval:
-    """Return the percentile interval of the replicates around a value."""
-    tail = (1.0 - level) / 2.0
+def interval(value: float, replicates: np.ndarray, units: int | None = None, level: float = LEVEL) -> Interval:
+    """Return the percentile interval of the replicates around a value.
+
+    Of few independent units (samples, or groups where samples are not independent) plain percentiles are too narrow:
+    the standard error is that of n and not of n - 1, and Student's distribution is wider than the normal. They are
+    moved out by as much (Hesterberg 2015, expanded percentiles), as far as there are replicates.
+    """
+    tail = _tail(units, level)
     low, high = np.nanquantile(replicates, [tail, 1.0 - tail])
     return Interval(float(value), float(low), float(high))
 
 
+def _tail(units: int | None, level: float) -> float:
+    """Return the share of replicates below the interval."""
+    if units is None:
+        return (1.0 - level) / 2.0
+    if units < 2:  # one scene says nothing of others
+        return 0.0
+    from scipy.special import ndtr, stdtrit
+
+    return float(ndtr(stdtrit(units - 1, (1.0 - level) / 2.0) * np.sqrt(units / (units - 1))))
+
+
 def paired_difference(
-    first: tuple[float, Sequence[float]], second: tuple[float, Sequence[float]], level: float = LEVEL
+    first: tuple[float, Sequence[float]],
+    second: tuple[float, Sequence[float]],
+    units: int | None = None,
+    level: float = LEVEL,
 ) -> Interval:
     """Return the interval of `first - second`, each a value with its replicates from the same test split."""
     if len(first[1]) != len(second[1]):
@@ -85,4 +104,4 @@ def paired_difference(
             "evaluate both encoders with the same version of virb",
         )
     differences = np.asarray(first[1]) - np.asarray(second[1])
-    return interval(first[0] - second[0], differences, level)
+    return interval(first[0] - second[0], differences, units, level)
