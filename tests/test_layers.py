@@ -22,7 +22,7 @@ ROWS = [
     "spec types plugins",
     "suite record stats weights store data sample checkpoints backbones encode heads metrics boxes",
     "cache targets stream tiles published reference custom",
-    "fit",
+    "fit results",
     "plan leaderboard shelf",
     "pictures truth",
     "cost score",

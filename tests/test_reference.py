@@ -52,12 +52,12 @@ def test_tasks_have_the_level_and_kind_of_their_cards(paper: list[Reference]) ->
 @pytest.mark.parametrize(
     ("encoder", "task", "value"),
     [
-        ("e27-supervised", "imagenet", 0.7503),
-        ("e26-swav_800", "kinetics400", 0.5328),
-        ("e09-swav_places", "nyu_depth", 0.4412),  # the figure's legend calls this series NYU walkable
-        ("e09-swav_places", "nyu_walkable", 0.7401),
-        ("e04-mocov2_places", "thor_depth", 0.1377),
-        ("e14-swav_imagenet", "kitti_flow", 0.5738),
+        ("e27-Supervised", "imagenet", 0.7503),
+        ("e26-SWAV_800", "kinetics400", 0.5328),
+        ("e09-SWAVPlaces", "nyu_depth", 0.4412),  # the figure's legend calls this series NYU walkable
+        ("e09-SWAVPlaces", "nyu_walkable", 0.7401),
+        ("e04-MoCov2Places", "thor_depth", 0.1377),
+        ("e14-SWAV", "kitti_flow", 0.5738),
     ],
 )
 def test_numbers_stand_under_their_true_task(paper: list[Reference], encoder: str, task: str, value: float) -> None:
@@ -107,7 +107,7 @@ def test_fits_are_the_lines_that_the_figure_draws(
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema_version": 9}', '{"kind": "published"}'])
 def test_a_damaged_file_is_named_and_left_out(tmp_path: Path, damage: str) -> None:
-    whole = (FOLDER / "e27-supervised.json").read_text()
+    whole = (FOLDER / "e27-Supervised.json").read_text()
     (tmp_path / "a.json").write_text(whole)
     (tmp_path / "b.json").write_text(damage)
     found, problems = read_references(tmp_path)
@@ -118,7 +118,7 @@ def test_a_damaged_file_is_named_and_left_out(tmp_path: Path, damage: str) -> No
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", '"0.5"x'])
 def test_a_number_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
-    whole: dict[str, Any] = json.loads((FOLDER / "e27-supervised.json").read_text())
+    whole: dict[str, Any] = json.loads((FOLDER / "e27-Supervised.json").read_text())
     whole["numbers"][0]["value"] = "HERE"
     (tmp_path / "a.json").write_text(json.dumps(whole).replace('"HERE"', value))
     found, problems = read_references(tmp_path)

@@ -1,0 +1,154 @@
+"""Leaderboard: every record of some folders, each checked against its own statistics; what is wrong is left out by name."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from virb.errors import UsageError, VirbError, did_you_mean
+from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
+from virb.paths import reference_folder
+from virb.record import Record, Score, read_record
+from virb.reference import SETS, Reference, read_references
+from virb.stats import interval
+
+_METRICS = {**METRICS, **PIXEL_METRICS, **PUBLISHED_METRICS}
+_SLACK = 1e-5
+"""What is kept of statistics and replicates, of their own size: single precision and six digits."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What some folders hold."""
+
+    records: tuple[Record, ...] = ()
+    folders: tuple[Path, ...] = ()
+    """Where each record lies, with its samples beside it."""
+    references: tuple[Reference, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What was left out, and why."""
+
+    def folder(self, record: Record) -> Path:
+        """Return where a record lies."""
+        return next(folder for one, folder in zip(self.records, self.folders, strict=True) if one is record)
+
+
+def load(places: Iterable[str | Path]) -> Results:
+    """Return the checked records of several places: results folders, folders of published numbers, shipped sets."""
+    records: list[Record] = []
+    folders: list[Path] = []
+    references: list[Reference] = []
+    problems: list[str] = []
+    for place in dict.fromkeys(Path(_resolve(str(place))) for place in places):
+        found, wrong = read_references(place)
+        references += found
+        problems += wrong
+        for path in sorted([*place.glob("records/*/*.json"), *place.glob("*/*.json")]):
+            try:
+                record = read_record(path)
+                check(record, path)
+            except VirbError as error:
+                problems.append(error.found)
+                continue
+            records.append(record)
+            folders.append(path.parent)
+    kept, contradictions = _without_contradictions(records)
+    pairs = [(records[row], folders[row]) for row in kept]
+    return Results(
+        tuple(record for record, _ in pairs),
+        tuple(folder for _, folder in pairs),
+        tuple(references),
+        (*problems, *contradictions),
+    )
+
+
+def _resolve(place: str) -> Path:
+    """Return the folder that a name stands for: a folder that is there, else a set that virb ships."""
+    folder = Path(place).expanduser()
+    if folder.is_dir():
+        return folder
+    if place in SETS:
+        return reference_folder(place)
+    raise UsageError(
+        f"there are no records at '{place}'{did_you_mean(place, SETS)}",
+        f"a results folder, or one of the sets that virb brings: {', '.join(SETS)}",
+        "name a folder that 'virb evaluate --out' wrote to",
+    )
+
+
+def check(record: Record, path: Path) -> None:
+    """Refuse a record whose numbers do not follow from its replicates, its seeds and the statistics beside it."""
+    problem = _own(record) or _beside(record, path.parent)
+    if problem:
+        raise VirbError(
+            f"{path}: {problem}", "a record as 'virb evaluate' wrote it, with its samples beside it", "evaluate again"
+        )
+
+
+def _own(record: Record) -> str:
+    """Return what within a record contradicts itself."""
+    score = record.score
+    if record.kind != "measured":
+        return "published numbers are kept in files of their own"
+    if not record.seeds or not _near(float(np.mean(record.seeds)), score.value, score):
+        return f"its seeds do not give its value {score.value:g}"
+    replicates = np.asarray(record.replicates)
+    if len(replicates) < 2:
+        return "it has no bootstrap replicates"
+    span = interval(score.value, replicates, record.units)
+    if not (_near(span.low, score.low, score) and _near(span.high, score.high, score)):
+        return f"its replicates give the interval [{span.low:g}, {span.high:g}], not [{score.low:g}, {score.high:g}]"
+    return ""
+
+
+def _near(found: float, expected: float, score: Score) -> bool:
+    scale = max(abs(score.value), abs(score.high), abs(score.low), 0.1)
+    return math.isfinite(found) and abs(found - expected) <= _SLACK * scale
+
+
+def _beside(record: Record, folder: Path) -> str:
+    """Return what the samples beside a record contradict."""
+    try:
+        content = (folder / record.samples.file).read_bytes()
+    except OSError as error:
+        return f"its samples {record.samples.file} cannot be read: {error.strerror or error}"
+    if hashlib.sha256(content).hexdigest() != record.samples.sha256:
+        return f"its samples {record.samples.file} are not those it was written with"
+    metric = _METRICS.get(record.score.metric)
+    if metric is None:
+        return f"nobody knows its metric {record.score.metric!r}"
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            statistics = arrays[f"statistics.{record.score.metric}"]
+        values = [float(metric.value(metric.totals(rows))) for rows in statistics.astype(np.float64)]
+    except Exception as error:  # a file of strangers can be wrong in any way; whatever it is, this record cannot be checked
+        return f"its samples {record.samples.file} hold no statistics of {record.score.metric}: {error}"
+    if not _near(float(np.mean(values)), record.score.value, record.score):
+        return f"its statistics give {np.mean(values):g}, not {record.score.value:g}"
+    return ""
+
+
+def _without_contradictions(records: Sequence[Record]) -> tuple[list[int], list[str]]:
+    """Return which records stay: where the same run has two values, nobody knows which is right."""
+    runs: dict[tuple[str, str], list[int]] = {}
+    for row, record in enumerate(records):
+        runs.setdefault((record.encoder.name, record.keys.resume), []).append(row)
+    kept, problems = [], []
+    for rows in runs.values():
+        values = {records[row].score.value for row in rows}
+        if len(values) == 1:
+            kept.append(max(rows, key=lambda row: records[row].created))
+            continue
+        record = records[rows[0]]
+        listed = ", ".join(f"{value:g}" for value in sorted(values))
+        problems.append(
+            f"{record.encoder.name} on {record.task.name}: {len(rows)} records of the same run with different values "
+            f"({listed})"
+        )
+    return sorted(kept), problems
