@@ -17,7 +17,7 @@ import virb
 
 PACKAGE = Path(virb.__file__).parent
 ROWS = [
-    "errors paths digest classes progress",
+    "errors paths digest classes progress text",
     "registry formats fetch workers architectures",
     "spec types plugins",
     "suite record stats weights store data sample checkpoints backbones encode heads metrics boxes",
@@ -187,6 +187,8 @@ HELP = [
     "tasks --help",
     "data --help",
     "plot --help",
+    "compare --help",
+    "export --help",
     "cache --help",
 ]
 CARDS = ["tasks", "tasks --json", "tasks list", "tasks show dtd", "encoders", "encoders show color"]

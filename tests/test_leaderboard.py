@@ -7,13 +7,18 @@ import io
 import json
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from virb.errors import VirbError
-from virb.leaderboard import Board, boards, render, show
+from virb.leaderboard import Board, render
+from virb.leaderboard import boards as boards_of
 from virb.record import Record
+from virb.reference import load_reference
+from virb.results import Results
+from virb.text import show
 
 
 def record(
@@ -35,14 +40,13 @@ def record(
     data: str = "d" * 32,
     limit: int | None = None,
     day: int = 1,
-    kind: str = "measured",
 ) -> Record:
     """A record whose keys follow from its facts, as those of a run do."""
     score = {"metric": metric, "unit": unit, "direction": direction, "ceiling": 1.0}
     setting = {"learning_rate": 0.001, "weight_decay": 0.0, "standardise": True, "validation": 0.5}
     comparison = f"{task} {version} {protocol} {rules} {data} {source} {limit}"
     facts: dict[str, Any] = {
-        "kind": kind,
+        "kind": "measured",
         "task": {
             "name": task,
             "title": task.upper(),
@@ -76,7 +80,7 @@ def record(
         "floor": {**score, "value": 0.125, "low": 0.1, "high": 0.15},
         "seeds": [value],
         "breakdown": {},
-        "replicates": [value],
+        "replicates": [value - 0.01, value, value + 0.01],
         "setting": setting,
         "settings": [setting],
         "curves": {"epochs": [1], "train_loss": [1.0], "val_loss": [1.0], "val_score": [1.0]},
@@ -98,14 +102,26 @@ def grid(scores: dict[str, dict[str, float]], **common: Any) -> list[Record]:
     return [record(encoder, task, value, **common) for encoder, row in scores.items() for task, value in row.items()]
 
 
+def boards(records: Sequence[Record]) -> list[Board]:
+    return boards_of(Results(tuple(records), tuple(Path() for _ in records)))
+
+
+def encoders(board: Board) -> list[str]:
+    return [row.encoder for row in board.rows]
+
+
 def only(records: Iterable[Record]) -> Board:
     (board,) = boards(list(records))
     return board
 
 
 def column(board: Board, name: str) -> dict[str, Any]:
-    values = dict(zip(board.table["encoder"], board.table[name], strict=True))
-    return {encoder: None if value != value else value for encoder, value in values.items()}  # NaN is a gap
+    if name == "rank":
+        return {row.encoder: row.rank and row.rank.value for row in board.rows}
+    if name == "tasks":
+        return {row.encoder: row.covered for row in board.rows}
+    found = {row.encoder: board.cells.get((row.encoder, name)) for row in board.rows}
+    return {encoder: cell and cell.value for encoder, cell in found.items()}
 
 
 def ranks(records: Sequence[Record]) -> dict[str, Any]:
@@ -117,7 +133,7 @@ def ranks(records: Sequence[Record]) -> dict[str, Any]:
 
 def test_sample_and_real_scores_never_stand_on_one_board() -> None:
     found = boards([record("a", source="sample", value=0.9), record("b", value=0.4), record("a", value=0.3)])
-    assert [(board.source, board.table["encoder"].tolist()) for board in found] == [
+    assert [(board.source, encoders(board)) for board in found] == [
         ("real", ["b", "a"]),
         ("sample", ["a"]),
     ]
@@ -136,7 +152,7 @@ def test_protocols_limits_and_changed_rules_stand_apart() -> None:
     ]
     found = boards([record(**kind) for kind in kinds])
     assert len(found) == len(kinds)
-    assert all(len(board.table) == 1 for board in found)
+    assert all(len(board.rows) == 1 for board in found)
     assert {(board.protocol, board.limit) for board in found} == {
         (kind.get("protocol", "standard"), kind.get("limit")) for kind in kinds
     }
@@ -150,12 +166,12 @@ def test_a_limit_stands_in_the_title() -> None:
 def test_other_data_are_left_out_with_the_difference_named() -> None:
     records = [record("a"), record("b"), record("c", data="e" * 32, value=0.99)]
     board = only(records)
-    assert set(board.table["encoder"]) == {"a", "b"}
+    assert set(encoders(board)) == {"a", "b"}
     (reason,) = board.left_out
     assert "c on dtd" in reason
     assert "data eeeeeeee" in reason
     assert "not dddddddd" in reason
-    assert reason in render([board], "table")
+    assert reason in " ".join(render([board], "table").split())
 
 
 def test_another_task_version_is_left_out_with_the_difference_named() -> None:
@@ -205,8 +221,8 @@ def test_one_encoder_under_two_names_does_not_fall_into_halves() -> None:
         record("b", "pets", 0.2, day=2, **both),
     ]
     board = only(records)
-    assert set(board.table["tasks"]) == {2}
-    assert board.table["rank"].notna().all()
+    assert {row.covered for row in board.rows} == {2}
+    assert all(row.rank for row in board.rows)
 
 
 # --- ranks ---------------------------------------------------------------------------------------------------------
@@ -214,8 +230,8 @@ def test_one_encoder_under_two_names_does_not_fall_into_halves() -> None:
 
 def test_the_highest_score_is_first_and_the_table_is_sorted_by_rank() -> None:
     board = only(grid({"a": {"dtd": 0.2}, "b": {"dtd": 0.6}, "c": {"dtd": 0.4}}))
-    assert board.table["encoder"].tolist() == ["b", "c", "a"]
-    assert board.table["rank"].tolist() == [1.0, 2.0, 3.0]
+    assert encoders(board) == ["b", "c", "a"]
+    assert list(column(board, "rank").values()) == [1.0, 2.0, 3.0]
 
 
 def test_the_lowest_error_is_first() -> None:
@@ -236,23 +252,34 @@ def test_equal_scores_share_their_places() -> None:
     assert ranks(grid({"a": {"dtd": 0.5}, "b": {"dtd": 0.5}, "c": {"dtd": 0.1}})) == {"a": 1.5, "b": 1.5, "c": 3.0}
 
 
-def test_only_tasks_that_all_encoders_have_are_ranked_and_coverage_is_shown() -> None:
+def test_ranks_run_over_the_tasks_that_half_of_the_encoders_share_and_coverage_is_shown() -> None:
     records = grid({"a": {"dtd": 0.9, "pets": 0.1}, "b": {"dtd": 0.5, "pets": 0.9, "cifar": 0.9}, "c": {"dtd": 0.7}})
     board = only(records)
-    assert column(board, "rank") == {"a": 1.0, "c": 2.0, "b": 3.0}
+    assert board.common == ("dtd", "pets")
+    assert column(board, "rank") == {"a": 1.5, "b": 1.5, "c": None}
     assert column(board, "tasks") == {"a": 2, "b": 3, "c": 1}
     text = render([board], "table")
-    assert {line.split()[1]: line.split()[2] for line in text.splitlines() if re.match(r"\d\.\d ", line)} == {
-        "a": "2/3",
-        "c": "1/3",
-        "b": "3/3",
-    }
+    assert re.search(r"(?m)^-      c +- +1/3 ", text)
+    assert "Here: 2 of 3 tasks, 2 encoders" in " ".join(text.split())
+
+
+def test_one_sparse_encoder_does_not_shrink_everyones_ranks() -> None:
+    full = {name: {"dtd": score, "pets": score, "cifar": score} for name, score in (("a", 0.3), ("b", 0.2), ("c", 0.1))}
+    alone = only(grid(full))
+    board = only(grid({**full, "sparse": {"dtd": 0.9}}))
+    assert board.common == alone.common == ("cifar", "dtd", "pets")
+    assert column(board, "rank") == {**column(alone, "rank"), "sparse": None}
+
+
+def test_one_rich_encoder_does_not_stand_alone() -> None:
+    records = grid({"rich": {"dtd": 0.5, "pets": 0.5, "cifar": 0.5}, "a": {"dtd": 0.9}, "b": {"dtd": 0.1}})
+    assert ranks(records) == {"a": 1.0, "rich": 2.0, "b": 3.0}
 
 
 def test_without_a_common_task_nobody_is_ranked() -> None:
     board = only(grid({"a": {"dtd": 0.9}, "b": {"pets": 0.5}}))
     assert column(board, "rank") == {"a": None, "b": None}
-    assert set(board.table["encoder"]) == {"a", "b"}
+    assert set(encoders(board)) == {"a", "b"}
     assert render([board], "table").count("\n-  ") == 2
 
 
@@ -261,7 +288,7 @@ def test_extras_are_shown_and_stay_out_of_ranks() -> None:
     extras = grid({"a": {"edges": 0.1}, "b": {"edges": 0.9}}, extra=True)
     assert ranks([*records, *extras]) == {"a": 1.0, "b": 2.0}
     board = only([*records, *extras])
-    assert board.tasks == ["dtd", "edges"], "extras come last"
+    assert [one.name for one in board.columns] == ["dtd", "edges"], "extras come last"
     assert column(board, "edges") == {"a": 0.1, "b": 0.9}
 
 
@@ -276,11 +303,31 @@ def test_a_record_that_is_left_out_does_not_move_a_rank() -> None:
     assert ranks([*records, record("c", value=0.99, data="e" * 32)]) == {"a": 1.0, "b": 2.0}
 
 
-def test_published_numbers_are_never_ranked_among_measured_ones() -> None:
-    records = grid({"a": {"dtd": 0.9}, "b": {"dtd": 0.5}})
-    found = ranks([*records, record("paper", value=0.99, kind="published")])
-    assert {name: rank for name, rank in found.items() if name != "paper"} == {"a": 1.0, "b": 2.0}
-    assert found.get("paper") is None
+def test_published_numbers_stand_beside_measured_ones_and_are_never_ranked_among_them() -> None:
+    records = grid(
+        {"SWAV_800": {"dtd": 0.9, "kitti_flow": 0.5}, "b": {"dtd": 0.5, "kitti_flow": 0.5}}, protocol="virb2021"
+    )
+    results = Results(tuple(records), tuple(Path() for _ in records), tuple(load_reference()))
+    board, paper = boards_of(results)
+    assert column(board, "rank") == {"SWAV_800": 1.25, "b": 1.75}
+    (beside,) = board.references
+    assert beside.rank is None
+    assert board.cells[beside.encoder, "dtd"].value == 0.7992
+    assert (beside.encoder, "kitti_flow") not in board.cells, "the paper has another metric there"
+    assert "79.9" in render([board], "table")
+    rows = json.loads(render([board], "json"))
+    assert {row["task"]: row["published"] for row in rows if row["encoder"] == "SWAV_800"} == {
+        "dtd": 0.7992,
+        "kitti_flow": None,
+    }
+    assert paper.source == "published"
+    assert len(paper.rows) == 28
+
+
+def test_published_numbers_stand_beside_no_other_protocol() -> None:
+    records = grid({"SWAV_800": {"dtd": 0.9}, "b": {"dtd": 0.5}})
+    results = Results(tuple(records), tuple(Path() for _ in records), tuple(load_reference()))
+    assert boards_of(results)[0].references == ()
 
 
 def test_tasks_stand_by_level_then_kind_then_name() -> None:
@@ -292,14 +339,13 @@ def test_tasks_stand_by_level_then_kind_then_name() -> None:
         record(task="dtd"),
         record(task="auto", extra=True),
     ]
-    assert only(records).tasks == ["dtd", "pets", "count", "seg", "flow", "auto"]
+    assert [one.name for one in only(records).columns] == ["dtd", "pets", "count", "seg", "flow", "auto"]
 
 
 def test_each_task_keeps_its_floor_metric_and_unit() -> None:
     board = only([record(task="dtd"), record(task="depth", metric="mae", unit="m", direction="lower")])
-    assert board.floors == {"dtd": 0.125, "depth": 0.125}
-    assert board.metrics == {"dtd": "top1", "depth": "mae"}
-    assert board.units == {"dtd": "share", "depth": "m"}
+    found = {one.name: (one.floor, one.metric, one.unit) for one in board.columns}
+    assert found == {"dtd": (0.125, "top1", "share"), "depth": (0.125, "mae", "m")}
 
 
 # --- formats -------------------------------------------------------------------------------------------------------
@@ -356,11 +402,12 @@ def cells(line: str) -> list[str]:
 def test_markdown_parses_back_to_every_score() -> None:
     text = render([only(mixed()[:4])], "markdown")
     header, rule, *rows = [cells(line) for line in text.splitlines() if line.startswith("|")]
-    assert header == ["rank", "encoder", "tasks", "depth", "dtd", "pets"]
+    assert header == ["place", "encoder", "mean rank", "tasks", "depth", "dtd", "pets"]
     assert all(re.fullmatch("-{3,}", cell) for cell in rule)
     found = {row[1]: dict(zip(header, row, strict=True)) for row in rows}
     assert found["a"] == {
-        "rank": "2.0",
+        "place": "2",
+        "mean rank": "2.0 [2.0, 2.0]",
         "encoder": "a",
         "tasks": "3/3",
         "dtd": "33.3 [28.3, 39.6]",
@@ -368,7 +415,8 @@ def test_markdown_parses_back_to_every_score() -> None:
         "depth": "1.235 [1.185, 1.297]",
     }
     assert found["b,c"] == {
-        "rank": "1.0",
+        "place": "1",
+        "mean rank": "1.0 [1.0, 1.0]",
         "encoder": "b,c",
         "tasks": "1/3",
         "dtd": "87.5 [82.5, 93.8]",
@@ -382,7 +430,7 @@ def test_markdown_parses_back_to_every_score() -> None:
 def test_a_pipe_in_a_name_does_not_break_markdown() -> None:
     text = render([only([record("a|b"), record("|"), record("c")])], "markdown")
     rows = [cells(line) for line in text.splitlines() if line.startswith("|")]
-    assert {len(row) for row in rows} == {4}
+    assert {len(row) for row in rows} == {5}
     assert {row[1] for row in rows} >= {"a|b", "|", "c"}
 
 
@@ -390,7 +438,7 @@ def test_a_line_end_in_a_name_does_not_break_markdown() -> None:
     """Records come from strangers, and a name in a record is any text."""
     text = render([only([record("a\n| 1.0 | forged | 1/1 | 99.9 |"), record("c")])], "markdown")
     rows = [cells(line) for line in text.splitlines() if line.startswith("|")]
-    assert [len(row) for row in rows] == [4] * 5, "header, rule, two encoders, floor"
+    assert [len(row) for row in rows] == [5] * 5, "header, rule, two encoders, floor"
     assert "forged" not in {row[1] for row in rows}
 
 

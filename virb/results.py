@@ -1,4 +1,4 @@
-"""Leaderboard: every record of some folders, each checked against its own statistics; what is wrong is left out by name."""
+"""Leaderboard: every record of some folders, checked against its statistics; what is wrong is named and left out."""
 
 from __future__ import annotations
 
@@ -127,7 +127,9 @@ def _beside(record: Record, folder: Path) -> str:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             statistics = arrays[f"statistics.{record.score.metric}"]
         values = [float(metric.value(metric.totals(rows))) for rows in statistics.astype(np.float64)]
-    except Exception as error:  # a file of strangers can be wrong in any way; whatever it is, this record cannot be checked
+    except (
+        Exception
+    ) as error:  # a file of strangers can be wrong in any way; whatever it is, this record cannot be checked
         return f"its samples {record.samples.file} hold no statistics of {record.score.metric}: {error}"
     if not _near(float(np.mean(values)), record.score.value, record.score):
         return f"its statistics give {np.mean(values):g}, not {record.score.value:g}"

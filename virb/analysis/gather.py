@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from virb.analysis.scores import QUADRANTS, Cell, Column, Scores, Source, Who
-from virb.errors import UsageError, VirbError, did_you_mean
-from virb.leaderboard import _comparable as comparable
-from virb.leaderboard import _newest as newest
-from virb.record import Record, read_all
-from virb.reference import SETS, Number, Reference, load_reference
+from virb.errors import UsageError, VirbError
+from virb.leaderboard.build import comparable, newest
+from virb.record import Record
+from virb.reference import SETS, Number, Reference
+from virb.results import load
 
 Key = tuple[Source, str, str, int | None]
 """Where scores come from, and by which rules: source, protocol, its digest, limit."""
@@ -19,28 +18,15 @@ Key = tuple[Source, str, str, int | None]
 
 def read(sources: Sequence[str]) -> tuple[list[Record], list[Reference], list[str]]:
     """Return the records and published numbers that --records names, and what could not be read."""
-    records: list[Record] = []
-    references: list[Reference] = []
-    problems: list[str] = []
-    for source in dict.fromkeys(sources):
-        if source in SETS:
-            references += load_reference(source)
-            continue
-        if not Path(source).expanduser().is_dir():
-            raise UsageError(
-                f"there is no folder {source}{did_you_mean(source, SETS)}",
-                f"a results folder, or one of {', '.join(SETS)}",
-                "run 'virb evaluate' first, or name a folder that is there with --records",
-            )
-        found, wrong = read_all(Path(source).expanduser())
-        records, problems = records + found, problems + wrong
+    results = load(sources)
+    records, references = list(results.records), list(results.references)
     if not records and not references:
         raise VirbError(
             f"there are no records in {', '.join(f'{source}/records' for source in sources)}",
             f"records that 'virb evaluate' wrote, or one of {', '.join(SETS)}",
             "run 'virb evaluate' first, or name other results with --records",
         )
-    return records, references, problems
+    return records, references, list(results.problems)
 
 
 def gather(
@@ -76,8 +62,6 @@ def gather(
 def _key(item: Record | Reference) -> Key:
     if isinstance(item, Reference):
         return "published", item.protocol, "", None
-    if item.kind == "published":
-        return "published", item.protocol.name, item.protocol.digest, item.data.limit
     return item.data.source, item.protocol.name, item.protocol.digest, item.data.limit
 
 
@@ -99,7 +83,7 @@ def _told(kinds: Mapping[Key, Sequence[object]]) -> list[str]:
 
 
 def _measured(key: Key, records: list[Record]) -> Scores:
-    kept, left_out = comparable(newest(records))
+    kept, left_out, _ = comparable(newest([(record, None) for record in records]))
     encoders = {(record.encoder.name, record.encoder.fingerprint): _who(record) for record in kept}
     tasks = {record.task.name: _column(record) for record in kept}
     found = {((record.encoder.name, record.encoder.fingerprint), record.task.name): _cell(record) for record in kept}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from virb.cli.board import leaderboard
+from virb.cli.board import compare, export, leaderboard
 from virb.cli.cache import cache_app
 from virb.cli.cards import encoders_app, tasks_app
 from virb.cli.data import data_app
@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (evaluate, plan, show, leaderboard, findings, submit, verify, reproduce):
+for command in (evaluate, plan, show, leaderboard, compare, export, findings, submit, verify, reproduce):
     app.command()(command)
 for name, group in (
     ("tasks", tasks_app),

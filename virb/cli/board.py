@@ -1,42 +1,48 @@
-"""Command line: the leaderboard."""
+"""Command line: the leaderboard, two encoders compared, and every number in long form."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from virb.cli.options import Out
 from virb.errors import UsageError, VirbError
 
+if TYPE_CHECKING:
+    from virb.results import Results
+
+Records = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--records",
+        "-r",
+        help="A results folder, or 'paper2021' for the paper's own numbers; may be given again. Default is --out.",
+    ),
+]
+
 
 def leaderboard(
+    records: Records = None,
     out: Out = Path("results"),
+    by: Annotated[
+        str, typer.Option(help="quadrant, task or auto: quadrants where there are more than a few tasks.")
+    ] = "auto",
     form: Annotated[str, typer.Option("--format", help="table, csv, markdown or json.")] = "table",
     add: Annotated[
         list[Path] | None, typer.Option("--add", help="Check a bundle and add its records to the results first.")
     ] = None,
 ) -> None:
     """Rank encoders on comparable records only."""
-    from virb.record import read_all
-
-    if form not in ("table", "csv", "markdown", "json"):
-        raise UsageError(f"there is no format '{form}'", "table, csv, markdown or json", "choose one")
+    _refuse(form, ("table", "csv", "markdown", "json"), "format")
+    _refuse(by, ("auto", "quadrant", "task"), "view --by")
     for bundle in add or ():
         _add(bundle, out)
-    records, problems = read_all(out)
-    for problem in problems:
-        typer.echo(f"warning: left out: {problem}", err=True)
-    if not records:
-        raise VirbError(
-            f"there are no records in {out}/records",
-            "records that 'virb evaluate' wrote",
-            "run 'virb evaluate' first, or name another folder with --out",
-        )
+    results = read(records, out)
     from virb.leaderboard import boards, render
 
-    typer.echo(render(boards(records), form).rstrip("\n"))
+    typer.echo(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
 
 
 def _add(bundle: Path, out: Path) -> None:
@@ -48,3 +54,74 @@ def _add(bundle: Path, out: Path) -> None:
     merged = merge(bundle, out, verdict)
     already = f", {merged.there} were there" if merged.there else ""
     typer.echo(f"{bundle}: {verdict.verdict}; {merged.added} records added to {out}{already}", err=True)
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="An encoder's name, the start of its fingerprint, or a record's file.")],
+    second: Annotated[str, typer.Argument(help="Another one.")],
+    records: Records = None,
+    out: Out = Path("results"),
+    form: Annotated[str, typer.Option("--format", help="table, markdown or json.")] = "table",
+) -> None:
+    """Compare two encoders task by task: differences with intervals, and which of them are more than chance."""
+    _refuse(form, ("table", "markdown", "json"), "format")
+    results = read(records, out)
+    from virb.leaderboard import as_json, boards, comparison_rows, render_comparison
+    from virb.leaderboard import compare as compare_on
+
+    found = compare_on(boards(results), first, second)
+    if form == "json":
+        typer.echo(as_json([row for comparison in found for row in comparison_rows(comparison)]))
+    else:
+        typer.echo("\n\n".join(render_comparison(comparison, form == "markdown") for comparison in found))
+
+
+def export(
+    records: Records = None,
+    out: Out = Path("results"),
+    form: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; default is to print.")] = None,
+) -> None:
+    """Write every record in long form, one row per encoder and task, for other programs."""
+    _refuse(form, ("csv", "json"), "format")
+    results = read(records, out)
+    from virb.leaderboard import as_csv, as_json, record_rows
+
+    text = as_csv(record_rows(results)) if form == "csv" else as_json(record_rows(results)) + "\n"
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    from virb.paths import write_whole
+
+    write_whole(output, text)
+    typer.echo(f"{len(results.records)} records and {len(results.references)} published encoders in {output}", err=True)
+
+
+def read(records: list[str] | None, out: Path) -> Results:
+    """Return the records of the given places, else of the results folder; what is left out is said."""
+    from virb.results import load
+    from virb.text import clean
+
+    if not records and not out.is_dir():
+        raise _nothing(out)
+    results = load(records or [out])
+    for problem in results.problems:
+        typer.echo(f"warning: left out: {clean(problem)}", err=True)
+    if not results.records and not results.references:
+        raise _nothing(", ".join(records) if records else out)
+    return results
+
+
+def _nothing(place: Path | str) -> VirbError:
+    return VirbError(
+        f"there are no records in {place}",
+        "records that 'virb evaluate' wrote, below a folder 'records'",
+        "run 'virb evaluate' first, name another folder with --records, or try --records paper2021",
+    )
+
+
+def _refuse(given: str, known: tuple[str, ...], what: str) -> None:
+    from virb.errors import did_you_mean
+
+    if given not in known:
+        raise UsageError(f"there is no {what} '{given}'{did_you_mean(given, known)}", " or ".join(known), "choose one")

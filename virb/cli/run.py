@@ -160,7 +160,7 @@ def _options(given: dict[str, Any]) -> Options:
 
 def _summary(report: Report) -> str:
     """Return the table a run ends with."""
-    from virb.leaderboard import show
+    from virb.text import show
 
     rows = []
     for record in [*report.records, *report.resumed]:

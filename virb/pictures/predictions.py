@@ -114,7 +114,7 @@ def _foot(record: Record, dataset: Dataset, answers: Answers) -> list[Words]:
 
 
 def _text(score: Score, value: float, unit: str | None = None) -> str:
-    from virb.leaderboard import show  # it brings pandas
+    from virb.text import show
 
     return show(value, score.unit) + (_UNITS.get(score.unit, "") if unit is None else unit)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -75,10 +76,13 @@ def interval(value: float, replicates: np.ndarray, units: int | None = None, lev
     moved out by as much (Hesterberg 2015, expanded percentiles), as far as there are replicates.
     """
     tail = _tail(units, level)
-    low, high = np.nanquantile(replicates, [tail, 1.0 - tail])
+    ordered = np.sort(np.asarray(replicates, float))
+    last = int(np.isfinite(ordered).sum()) - 1  # nan stands at the end
+    low, high = np.interp([tail * last, (1.0 - tail) * last], np.arange(last + 1), ordered[: last + 1])
     return Interval(float(value), float(low), float(high))
 
 
+@cache
 def _tail(units: int | None, level: float) -> float:
     """Return the share of replicates below the interval."""
     if units is None:
