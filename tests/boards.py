@@ -68,7 +68,7 @@ def cell(value: float, task: Column, floors: bool) -> Cell:
         return Cell(value, 1.0 if task.higher else 0.0)
     ceiling, floor = (1.0, 0.1) if task.higher else (0.0, 5.0 if task.unit == "px" else 0.5)
     margin = 0.05 * abs(floor - ceiling)
-    return Cell(value, ceiling, value - margin, value + margin, floor, (), curves)
+    return Cell(value, ceiling, value - margin, value + margin, floor, None, None, curves)
 
 
 def many(encoders: int, missing: float = 0.0, tasks: Sequence[Column] = TASKS, seed: int = 0) -> np.ndarray:

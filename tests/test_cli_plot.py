@@ -56,7 +56,7 @@ def test_an_extra_task_can_be_the_reference(tmp_path: Path) -> None:
         (["tasks", "--tasks", "dtdd"], 2, "did you mean 'dtd'?"),
         (["tasks", "--tasks", "dtd"], 1, "there is one task here, dtd"),
         (["tasks", "--method", "pearsons"], 2, "spearman"),
-        (["profile", "--encoder", "e26-swav_80"], 2, "did you mean 'e26-SWAV_800'?"),
+        (["profile", "--encoder", "e26-SWAV_80"], 2, "did you mean 'e26-SWAV_800'?"),
         (["ranks", "--source", "sample"], 1, "nothing that was read is of source sample"),
         (["ranks", "--source", "real-ish"], 2, "real, sample or published"),
         (["ranks", "--out", "x.pdf"], 2, "x.png"),

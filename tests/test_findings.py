@@ -28,7 +28,7 @@ from virb.cli import main
 from virb.errors import UsageError
 from virb.paths import reference_folder
 from virb.plots import forest
-from virb.reference import load_reference
+from virb.results import load
 
 SIGNS = np.array([1.0 if task.higher else -1.0 for task in TASKS])
 STRUCTURAL = np.array([task.quadrant.endswith("structural") for task in TASKS])
@@ -37,7 +37,7 @@ PIXEL = np.array([task.quadrant.startswith("pixel") for task in TASKS])
 
 @pytest.fixture(scope="module")
 def paper() -> Scores:
-    return choose_tasks(gather([], load_reference()), None)
+    return choose_tasks(gather(load(["paper2021"])), None)
 
 
 def published() -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -265,6 +265,27 @@ def test_few_encoders_and_bare_cards_are_no_error(rows: list[dict[str, object]])
     found = findings(world(noise(len(rows)), rows))
     assert len(found) == 6
     assert all("cannot tell" in finding.answer.lower() for finding in found)
+
+
+def test_few_encoders_are_compared_over_their_test_samples() -> None:
+    goodness = np.zeros((3, len(TASKS)))
+    goodness[1:, 3] = 0.5
+    goodness[1:, 4] = 0.05
+    plain = world(goodness, [SUPERVISED, *ssl(2)])
+    shared = np.random.default_rng(2).normal(size=(2, len(TASKS), 1000))
+    cells = {
+        (row, task): replace(cell, replicates=cell.value + 0.05 * shared[min(row, 1), task])
+        for (row, task), cell in plain.cells.items()
+    }
+    found = supervision(replace(plain, cells=cells))
+    verdicts = {item.label: item.verdict for item in found.effects}
+    assert verdicts[TASKS[3].name] == "higher"
+    assert verdicts[TASKS[4].name] == "cannot tell"
+    deviation = goodness[:, 3].std()
+    drawn = 0.05 * (shared[1, 3] - shared[0, 3]) / deviation
+    lead = effect(found, TASKS[3].name)
+    assert lead.value == pytest.approx(0.5 / deviation)
+    assert lead.high - lead.low == pytest.approx(2 * 1.96 * drawn.std(), rel=0.1)
 
 
 def test_missing_cells_are_left_out_of_each_mean() -> None:

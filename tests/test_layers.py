@@ -187,6 +187,7 @@ HELP = [
     "tasks --help",
     "data --help",
     "plot --help",
+    "findings --help",
     "compare --help",
     "export --help",
     "cache --help",

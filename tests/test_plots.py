@@ -14,17 +14,19 @@ from extents import faults
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
+from recordings import Test, hits, lay
 from scipy import stats
 
 from virb.analysis.correlation import against, between, table
 from virb.analysis.gather import gather
 from virb.analysis.ranks import best, critical_difference, rank, runs
 from virb.analysis.scores import Scores, choose_tasks
+from virb.digest import digest
 from virb.errors import UsageError, VirbError
 from virb.paths import reference_folder
 from virb.plots import correlations, curves, profile, ranks, style, tasks
 from virb.plots.style import Sheet, fitted, labels, look, look_of, save, text_width
-from virb.reference import load_reference
+from virb.results import load
 
 Draw: TypeAlias = Callable[[Scores], Figure]
 FIGURES: dict[str, Draw] = {
@@ -108,7 +110,7 @@ def test_a_figure_of_the_sample_world_says_that_it_is_synthetic(kind: str) -> No
 
 @pytest.fixture(scope="module")
 def paper() -> Scores:
-    return choose_tasks(gather([], load_reference()), None)
+    return choose_tasks(gather(load(["paper2021"])), None)
 
 
 def published(task: str) -> np.ndarray:
@@ -135,7 +137,7 @@ def test_points_lines_and_bands_of_the_paper_are_those_of_an_independent_computa
     assert len(series) == len(relations) == 19
     for relation, (points, line, band) in zip(relations, series, strict=True):
         y = published(relation.task.name)
-        assert np.array_equal(points, np.column_stack([x, y])), relation.task.name
+        assert sorted(map(tuple, points)) == sorted(zip(x, y, strict=True)), relation.task.name
         slope, intercept = np.polyfit(x, y, 1)
         assert np.allclose(line[:, 1], intercept + slope * line[:, 0], atol=1e-10)
         error = np.sqrt(((y - intercept - slope * x) ** 2).sum() / 26)
@@ -200,6 +202,43 @@ def test_scores_that_are_no_shares_are_divided_until_they_go_on_the_axis() -> No
 def test_only_encoders_above_a_bound_are_correlated(paper: Scores) -> None:
     relations = against(paper, above=0.6)
     assert {len(relation.x) for relation in relations} == {int((published("imagenet") > 0.6).sum())}
+
+
+# --- from records on disk ---------------------------------------------------------------------------------------------
+
+
+def written(out: Path, protocol: str = "standard") -> None:
+    """Records of three encoders on two tasks, with their samples beside them."""
+    for place, task in enumerate(("imagenet", "dtd")):
+        for number, chance in enumerate((0.3, 0.6, 0.8)):
+            test = Test(task, metric="top1")
+            rules = {"protocol__name": protocol, "keys__resume": digest([protocol, task, number])}
+            lay(out, f"encoder{number}", test, hits(test, chance, place, number), **rules)
+
+
+def test_records_on_disk_become_scores_with_intervals_floors_and_paired_replicates(tmp_path: Path) -> None:
+    written(tmp_path)
+    scores = gather(load([tmp_path]))
+    assert sorted(scores.names) == ["encoder0", "encoder1", "encoder2"]
+    assert [task.name for task in scores.tasks] == ["dtd", "imagenet"]
+    for cell in scores.cells.values():
+        assert cell.low < cell.value < cell.high
+        assert cell.floor == 0.1
+    ranking = rank(scores)
+    assert ranking.over == "test samples"
+    assert [scores.names[place] for place in ranking.order] == ["encoder2", "encoder1", "encoder0"]
+    assert faults(FIGURES["correlations"](scores)) == ([], [])
+
+
+def test_records_of_two_protocols_are_not_drawn_together(tmp_path: Path) -> None:
+    written(tmp_path)
+    written(tmp_path, protocol="quick")
+    with pytest.raises(UsageError, match="2 kinds that do not compare") as caught:
+        gather(load([tmp_path]))
+    assert "--protocol" in caught.value.remedy
+    assert gather(load([tmp_path]), protocol="quick").protocol == "quick"
+    with pytest.raises(VirbError, match="protocol virb2021"):
+        gather(load([tmp_path]), protocol="virb2021")
 
 
 # --- ranks -----------------------------------------------------------------------------------------------------------

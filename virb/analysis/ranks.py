@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-from virb.analysis.scores import Array, Scores
+from virb.analysis.scores import Array, Scores, paired
 from virb.digest import seed_of
 from virb.errors import VirbError
+from virb.leaderboard import common_tasks
+from virb.stats import LEVEL
+from virb.stats.ranks import rank_intervals
 
-LEVEL = 0.95
 _DRAWS = 2000
 
 
@@ -25,6 +28,8 @@ class Ranking:
     mean: Array
     low: Array
     high: Array
+    over: Literal["tasks", "test samples"]
+    """What intervals are over: the samples of these very tasks, or, where no replicates are known, the tasks."""
     tasks: int
     critical: float
     """Mean ranks that differ by less are not told apart (Nemenyi)."""
@@ -33,36 +38,48 @@ class Ranking:
     chance: float
     """Friedman's p: how likely such differences are among equal encoders; nan for fewer than three of them."""
     left_out: tuple[int, ...]
-    """Encoders without a score on some task: their ranks would be means over other tasks."""
+    """Encoders without a score on some common task: their ranks would be means over other tasks."""
 
 
 def rank(scores: Scores) -> Ranking:
-    """Return the ranking of the encoders that have every task; tasks are the sample that intervals are over."""
-    goodness = scores.goodness
-    whole = ~np.isnan(goodness).any(axis=1)
-    if whole.sum() < 2:
+    """Return the ranking of the encoders that have all common tasks, by the leaderboard's rule."""
+    names = [task.name for task in scores.tasks]
+    known = np.isfinite(scores.goodness)
+    covered = {
+        name: {names[task] for task in np.flatnonzero(row)} for name, row in zip(scores.names, known, strict=True)
+    }
+    common = common_tasks(covered)
+    kept = [place for place, name in enumerate(scores.names) if common and common <= covered[name]]
+    if len(kept) < 2:
         raise VirbError(
-            f"{int(whole.sum())} of {len(scores.names)} encoders have a score on all {len(scores.tasks)} tasks",
+            f"encoders that share their tasks with another one: {len(kept)} of {len(scores.names)}",
             "at least two, for ranks are means over common tasks",
             "name tasks that encoders share with --tasks, or evaluate what is missing",
         )
-    kept = np.flatnonzero(whole)
-    ranks = rankdata(-goodness[kept], axis=0)  # [E, T]
+    chosen = scores.keep(kept, [place for place, name in enumerate(names) if name in common])
+    ranks = rankdata(-chosen.goodness, axis=0)  # [E, T]
     mean = ranks.mean(axis=1)
-    low, high = over_tasks(ranks)
+    replicates = paired(chosen, range(len(kept)))
+    low, high = over_tasks(ranks) if replicates is None else _over_samples(chosen.goodness, replicates)
     order = np.lexsort((kept, mean))
     critical = critical_difference(len(kept), ranks.shape[1])
     return Ranking(
-        order=kept[order],
+        order=np.array(kept)[order],
         mean=mean[order],
         low=low[order],
         high=high[order],
+        over="tasks" if replicates is None else "test samples",
         tasks=ranks.shape[1],
         critical=critical,
         alike=runs(mean[order], critical),
         chance=_friedman(ranks),
-        left_out=tuple(int(place) for place in np.flatnonzero(~whole)),
+        left_out=tuple(place for place in range(len(scores.names)) if place not in kept),
     )
+
+
+def _over_samples(goodness: Array, replicates: Array) -> tuple[Array, Array]:
+    found = rank_intervals(goodness, replicates)
+    return np.array([each.low for each in found]), np.array([each.high for each in found])
 
 
 def over_tasks(ranks: Array) -> tuple[Array, Array]:

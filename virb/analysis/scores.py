@@ -58,7 +58,10 @@ class Cell:
     low: float = math.nan
     high: float = math.nan
     floor: float = math.nan
-    replicates: tuple[float, ...] = ()
+    replicates: NDArray[np.float64] | None = None
+    """Of the test split, resampled alike for all encoders of a task; None for published numbers."""
+    units: int | None = None
+    """Groups that these were drawn from, where samples are not independent."""
     curves: CurveFacts | None = None
 
     def between(self, value: float) -> float:
@@ -84,7 +87,8 @@ class Scores:
     def title(self) -> str:
         """What all scores here share, as a figure says it."""
         if self.source == "published":
-            return "published numbers (read off the figure of Kotar et al., ICCV 2021), not measured by virb"
+            guesses = "; ? marks a guess who it is" if any(encoder.guessed for encoder in self.encoders) else ""
+            return f"published numbers, protocol {self.protocol}, not measured by virb{guesses}"
         kind = "synthetic (sample world; not comparable with real data)" if self.source == "sample" else "real data"
         return f"{kind}, protocol {self.protocol}"
 
@@ -143,6 +147,17 @@ class Scores:
             tasks=tuple(self.tasks[column] for column in columns),
             cells=cells,
         )
+
+
+def paired(scores: Scores, places: Sequence[int]) -> Array | None:
+    """Return replicates [E, T, R] of some encoders, up is better; None where one is missing or they do not pair."""
+    cells = [[scores.cells.get((row, column)) for column in range(len(scores.tasks))] for row in places]
+    found = [[None if cell is None else cell.replicates for cell in line] for line in cells]
+    sizes = {0 if one is None else len(one) for line in found for one in line}
+    if len(sizes) != 1 or sizes == {0}:
+        return None
+    signs: Array = np.array([1.0 if task.higher else -1.0 for task in scores.tasks])
+    return np.array(found, dtype=np.float64) * signs[:, None]
 
 
 def choose_tasks(scores: Scores, wanted: str | None, also: str = "") -> Scores:

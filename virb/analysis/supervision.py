@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from virb.analysis.encoders import self_supervised, supervised_imagenet
 from virb.analysis.finding import (
+    ALPHA,
     DEVIATIONS,
     FLIP_TEST,
     Effect,
@@ -19,14 +22,18 @@ from virb.analysis.finding import (
 )
 from virb.analysis.scores import QUADRANTS, Array, Scores
 from virb.digest import seed_of
-from virb.stats import LEVEL, holm, sign_test
+from virb.stats import LEVEL, holm, interval, p_of_difference, sign_test
 
 SEEN = ("imagenet", "imagenetv2")
 """Tasks whose labels a supervised ImageNet encoder was trained with."""
+ENOUGH = 6
+"""Self-supervised encoders from which a test over encoders can decide anything."""
 BETTER = Question(
     "supervision",
     "On which tasks are self-supervised encoders better than a supervised ImageNet encoder?",
-    f"Per task, a {FLIP_TEST} between each self-supervised encoder and the supervised one; Holm over tasks.",
+    f"Per task, a {FLIP_TEST} between each self-supervised encoder and the supervised one; Holm over tasks. Under six "
+    "self-supervised encoders that test can decide nothing: then a paired bootstrap over test samples, of these very "
+    "encoders, where records hold one.",
     "The paper sets the best self-supervised encoder against the supervised one: a best of many is lucky by choice. "
     "Here all of them count; the best one's gain in per cent stands beside it.",
     f"self-supervised less supervised, {DEVIATIONS}",
@@ -50,15 +57,43 @@ def supervision(scores: Scores) -> Finding:
     gains = _gains(scores, labelled, others)
     effects = judge(
         [
-            mean_difference(task.name, gains[:, place], **_best(scores, labelled, others, place))
-            for place, task in enumerate(scores.tasks)
+            replace(_lead(scores, labelled, others, place, gains), more=_best(scores, labelled, others, place))
+            for place in range(len(scores.tasks))
         ]
     )
     return BETTER.answered(
         _told_apart(effects, len(others)),
         effects,
-        [_most_wins(scores, gains, others), _together(scores, others, labelled), too_few(effects)],
+        [
+            _most_wins(scores, gains, others),
+            _together(scores, others, labelled),
+            too_few(effects) if not any(effect.p < ALPHA for effect in effects) else "",
+        ],
     )
+
+
+def _lead(scores: Scores, labelled: list[int], others: list[int], task: int, gains: Array) -> Effect:
+    few = over_samples(scores, others, labelled, task) if len(others) < ENOUGH else None
+    return few or mean_difference(scores.tasks[task].name, gains[:, task])
+
+
+def over_samples(scores: Scores, ones: list[int], others: list[int], task: int) -> Effect | None:
+    """Return how far the means of two sets of encoders lie apart, by the paired bootstrap over test samples."""
+    cells = [[scores.cells.get((place, task)) for place in side] for side in (ones, others)]
+    drawn = [[None if cell is None else cell.replicates for cell in side] for side in cells]
+    sizes = {0 if one is None else len(one) for side in drawn for one in side}
+    goodness = scores.goodness[:, task]
+    deviation = float(np.nanstd(goodness))
+    if len(sizes) != 1 or sizes == {0} or not deviation > 0:
+        return None
+    sign = (1.0 if scores.tasks[task].higher else -1.0) / deviation
+    means = [np.mean(np.array(side, dtype=np.float64), axis=0) for side in drawn]
+    replicates = sign * (means[0] - means[1])
+    value = float(goodness[ones].mean() - goodness[others].mean()) / deviation
+    units = min((cell.units for side in cells for cell in side if cell and cell.units), default=None)
+    found = interval(value, replicates, units)
+    p = float(p_of_difference(np.array(value), np.array(replicates.std()), units))
+    return Effect(scores.tasks[task].name, value, found.low, found.high, len(ones) + len(others), p)
 
 
 def _lack(labelled: list[int], others: list[int]) -> str:
@@ -121,6 +156,8 @@ def _together(scores: Scores, others: list[int], labelled: list[int]) -> str:
     one = "one supervised encoder" if len(labelled) == 1 else f"the mean of {len(labelled)} supervised encoders"
     guessed = sum(scores.encoders[place].guessed for place in others)
     doubt = f"; who is who is a guess for {guessed} of them" if guessed else ""
+    if len(others) < ENOUGH:
+        return f"Only {len(others)} self-supervised, against {one}: this is of these encoders and no others{doubt}."
     return (
         f"Intervals are over the {len(others)} self-supervised encoders at hand, many of one method, against {one}: "
         f"they say nothing of encoders unlike these{doubt}."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from virb.cli.board import Records, read
 from virb.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 plot_app = typer.Typer(
     help="Figures at the width of a page: correlations, tasks, profile, ranks, curves.", no_args_is_help=True
 )
-Records = Annotated[
-    list[str] | None,
-    typer.Option("--records", "-r", help="A results folder, or paper2021; may be given again. Default: results."),
-]
 Place = Annotated[Path, typer.Option("--out", help="A file ending in .png or .svg, or a folder for both.")]
 Rules = Annotated[str | None, typer.Option("--protocol", help="Where records of several protocols lie: which.")]
 From = Annotated[str | None, typer.Option("--source", help="Where several kinds lie: real, sample or published.")]
@@ -33,18 +30,15 @@ _BEST = 5
 
 
 def comparable_scores(
-    records: Sequence[str] | None, protocol: str | None, source: str | None, tasks: str | None, also: str = ""
+    records: list[str] | None, protocol: str | None, source: str | None, tasks: str | None, also: str = ""
 ) -> Scores:
     """Return the scores that a command is about; what had to be left out is named on the way."""
-    from virb.analysis.gather import gather, read
+    from virb.analysis.gather import gather
     from virb.analysis.scores import choose_tasks
 
     if source is not None and source not in ("real", "sample", "published"):
         raise UsageError(f"--source {source}", "real, sample or published", "choose one, or leave --source out")
-    found, published, problems = read(records or ["results"])
-    for problem in problems:
-        typer.echo(f"warning: left out: {problem}", err=True)
-    scores = gather(found, published, protocol, source)  # type: ignore[arg-type]
+    scores = gather(read(records, Path("results")), protocol, source)  # type: ignore[arg-type]
     for reason in scores.left_out:
         typer.echo(f"warning: left out: {reason}", err=True)
     return choose_tasks(scores, tasks, also)

@@ -46,12 +46,12 @@ def draw(scores: Scores, ranking: Ranking, most: int = MOST) -> Figure:
 def notes(ranking: Ranking, shown: int) -> list[str]:
     """Return what a reader must know of the bars, and who is not drawn."""
     first = (
-        f"Lines: 95 % bootstrap intervals over tasks. Bars join mean ranks closer than {number(ranking.critical)} "
-        f"(Nemenyi, 95 %)."
+        f"Lines: 95 % intervals over {ranking.over}. Bars join mean ranks that {ranking.tasks} tasks leave undecided, "
+        f"closer than {number(ranking.critical)} (Nemenyi, 95 %)."
     )
     rest = [f"{shown} best of {len(ranking.order)} shown."] if shown < len(ranking.order) else []
     if ranking.left_out:
-        rest.append(f"{len(ranking.left_out)} without a score on every task left out.")
+        rest.append(f"{len(ranking.left_out)} without a score on each of these tasks left out.")
     return [first, " ".join(rest)] if rest else [first]
 
 
