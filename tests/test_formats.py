@@ -10,23 +10,19 @@ import tracemalloc
 import warnings
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.io import loadmat, savemat
 
 from virb.errors import DataError
 from virb.formats import (
     kitti_flow_decode,
     kitti_flow_encode,
     read_gray16,
-    read_mat,
     read_png16,
     write_gray16,
-    write_mat,
     write_png16,
 )
 
@@ -200,7 +196,7 @@ def test_a_small_file_cannot_fill_the_memory() -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    for read in (read_png16, read_gray16, read_mat):
+    for read in (read_png16, read_gray16):
         with pytest.raises(DataError, match=re.escape(str(tmp_path / "gone"))):
             read(tmp_path / "gone")
 
@@ -242,50 +238,3 @@ def test_flow_goes_to_kittis_code_and_back() -> None:
 def test_flow_without_a_code_is_not_valid() -> None:
     flow = np.array([[[600.0, 0.0], [0.0, -512.1], [np.nan, 0.0], [-512.0, 511.98]]], np.float32)
     assert kitti_flow_encode(flow, np.ones((1, 4), np.bool_))[0, :, 2].tolist() == [0, 0, 0, 1]
-
-
-def test_structs_are_lists_of_dictionaries_however_few(tmp_path: Path) -> None:
-    path = tmp_path / "polygons.mat"
-    hand, empty = np.arange(8.0).reshape(4, 2), np.zeros((0, 0))
-    for count in (1, 3):
-        path.write_bytes(write_mat({"polygons": [{"left": hand + k, "right": empty} for k in range(count)]}))
-        found = read_mat(path)["polygons"]
-        assert len(found) == count
-        assert [list(record) for record in found] == [["left", "right"]] * count
-        assert all((record["left"] == hand + k).all() for k, record in enumerate(found))
-        assert all(record["right"].size == 0 for record in found)
-        assert loadmat(path)["polygons"].shape == (1, count)
-
-
-def test_a_struct_in_a_struct_and_a_cell_are_read(tmp_path: Path) -> None:
-    """As PASCAL3D+ has them: one record with one object, whose box and class a squeeze would take apart."""
-    path = tmp_path / "record.mat"
-    names = np.empty((1, 2), object)
-    names[0, 0], names[0, 1] = "car", "bus"
-    inner: dict[str, Any] = {"class": "car", "bbox": [[1.0, 2.0, 3.0, 4.0]], "viewpoint": {"azimuth": 30.0}}
-    savemat(path, {"record": {"objects": inner, "filename": "a.jpg"}, "names": names, "one": 5.0})
-    found = read_mat(path)
-    assert set(found) == {"record", "names", "one"}
-    objects = found["record"][0]["objects"]
-    assert objects[0]["class"].tolist() == ["car"]
-    assert objects[0]["bbox"].shape == (1, 4)
-    assert objects[0]["viewpoint"][0]["azimuth"].tolist() == [[30.0]]
-    assert [str(cell[0]) for cell in found["names"].ravel()] == ["car", "bus"]
-    assert found["one"].tolist() == [[5.0]]
-
-
-def test_matlab_files_hold_no_time() -> None:
-    content = write_mat({"numbers": np.arange(3.0)})
-    assert content == write_mat({"numbers": np.arange(3.0)})
-    assert content.startswith(b"MATLAB 5.0 MAT-file, written by virb ")
-    assert len(content[:116].rstrip()) < 60
-
-
-def test_matlab_files_that_are_broken_or_of_another_kind_are_refused_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "splits.mat"
-    content = write_mat({"polygons": [{"a": np.arange(40.0).reshape(20, 2), "b": np.zeros((0, 0))}] * 5})
-    hdf = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n" + bytes(400)
-    for harmed in (b"", b"<html></html>" * 30, hdf, content[:400], content[:131]):
-        path.write_bytes(harmed)
-        with pytest.raises(DataError, match=re.escape(str(path))):
-            read_mat(path)

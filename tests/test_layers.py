@@ -17,15 +17,15 @@ import virb
 
 PACKAGE = Path(virb.__file__).parent
 ROWS = [
-    "errors paths digest classes progress text",
-    "registry formats fetch workers architectures",
+    "errors paths digest classes progress text stopping locks once journal",
+    "registry formats matlab fetch workers architectures",
     "spec types plugins",
     "suite record stats weights store data sample checkpoints backbones encode heads metrics boxes",
     "cache targets stream tiles published reference custom",
     "fit results",
     "plan leaderboard shelf",
     "pictures truth",
-    "cost score",
+    "cost score report turns doctor",
     "harness analysis",
     "plots",
     "page submit",

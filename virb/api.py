@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from virb.harness import Report
     from virb.plan import Options
+    from virb.report import Report
     from virb.spec import EncoderCard
 
 

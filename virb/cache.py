@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from virb.backbones import Encoder
 from virb.digest import digest, digest_array
 from virb.encode import encode_maps
-from virb.errors import OutputError
+from virb.locks import Say
 from virb.store import Store
 from virb.types import Features, Numerics, Pool, View
 
@@ -42,15 +43,12 @@ class Cache:
         device: torch.device | None = None,
         workers: int = 0,
         advance: Advance = lambda count: None,
+        say: Say | None = None,
     ) -> Features:
         """Return the features of these pool rows: read if an entry holds them, else encoded and stored.
 
         `kept` are the places of the maps that are wanted beside pooled features.
         """
-        found = self._read(encoder, pool, rows, view, numerics, kept)
-        if found is not None:
-            advance(len(rows))
-            return found
         key = self.key(encoder, pool, rows, view, numerics, kept)
         facts = {"encoder": encoder.card.name, "source": pool.source, "images": len(rows), "size": view.size}
         where = device or torch.device(numerics.device)
@@ -60,16 +58,11 @@ class Cache:
                 yield {_POOLED: pooled.numpy()} | ({_MAPS: packed.numpy()} if kept else {})
                 advance(len(pooled))
 
-        self.store.write(key, chunks(), facts)
-        made = self._read(encoder, pool, rows, view, numerics, kept)
-        if made is None:
-            raise OutputError(
-                f"the features that were just written to {self.store.folder / key} are gone",
-                "a cache that nobody clears during a run",
-                "run the same command again",
-            )
-        self.store.evict(keep=key)
-        return made
+        read = partial(self._read, encoder, pool, rows, view, numerics, kept)
+        found, made = self.store.once(key, read, chunks, facts, say)
+        if not made:
+            advance(len(rows))
+        return found
 
     def _read(
         self, encoder: Encoder, pool: Pool, rows: np.ndarray, view: View, numerics: Numerics, kept: tuple[int, ...]

@@ -25,7 +25,9 @@ from torch.utils.data import Dataset as TorchDataset
 
 from virb.backbones import Encoder, ModuleBody, Output
 from virb.errors import DataError, NumericsError
+from virb.stopping import settle_worker
 from virb.types import Level, Numerics, Pool, View
+from virb.workers import batches
 
 log = logging.getLogger(__name__)
 
@@ -137,8 +139,9 @@ def decoded(pool: Pool, rows: np.ndarray, size: int, chunk: int, workers: int) -
         drop_last=False,
         pin_memory=False,
         collate_fn=_collate,
+        worker_init_fn=settle_worker,
     )
-    for images in loader:
+    for images in batches(loader):
         if isinstance(images, DataError):
             raise images
         yield images
@@ -165,9 +168,10 @@ def unreadable(pool: Pool, rows: np.ndarray, workers: int) -> dict[int, DataErro
         batch_size=_CHECKED,
         num_workers=min(workers, -(-len(rows) // _CHECKED)),
         collate_fn=dict,
+        worker_init_fn=settle_worker,
     )
     found: dict[int, DataError] = {}
-    for some in loader:
+    for some in batches(loader):
         found.update({row: error for row, error in some.items() if error is not None})
     return found
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ _MOST_PIXELS = 1 << 24
 """Sixteen million: far more than any data set's, far less than memory."""
 _REMEDY = "fetch or unpack the file again"
 _KITTI_ZERO, _KITTI_STEPS = 32768, 64.0
-_MAT_TEXT = b"MATLAB 5.0 MAT-file, written by virb".ljust(116)
 
 
 def write_png16(array: Words) -> bytes:
@@ -199,60 +198,3 @@ def kitti_flow_decode(stored: Words) -> NDArray[np.float32]:
     flow = (stored[:, :, :2].astype(np.float32) - np.float32(_KITTI_ZERO)) * np.float32(1.0 / _KITTI_STEPS)
     flow[stored[:, :, 2] == 0] = np.nan
     return flow
-
-
-def read_mat(path: Path | str) -> dict[str, Any]:
-    """Return the variables of a MATLAB file of version 5.
-
-    A struct, of one record or many, becomes a list of dictionaries; every array keeps its two dimensions. What a
-    squeeze makes of a single record (no list at all) is how readers of such files usually fail.
-    """
-    from scipy.io import loadmat
-
-    expected = "a MATLAB file of version 5 (not 7.3)"
-    try:
-        found = loadmat(str(path), appendmat=False, struct_as_record=True, squeeze_me=False)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}", expected, _REMEDY) from error
-    except Exception as error:  # a damaged file makes the parser fail in almost any way
-        raise DataError(f"cannot read {path}: {error}", expected, _REMEDY) from error
-    return {name: _plain(value) for name, value in found.items() if not name.startswith("__")}
-
-
-def _plain(value: Any) -> Any:
-    """Return MATLAB values with structs as lists of dictionaries, and cells as arrays of such values."""
-    if not isinstance(value, np.ndarray):
-        return value
-    names = value.dtype.names
-    if names is not None:
-        return [{name: _plain(record[name]) for name in names} for record in value.ravel(order="F")]
-    if value.dtype == object:
-        cells = np.empty(value.shape, object)
-        for place in np.ndindex(value.shape):
-            cells[place] = _plain(value[place])
-        return cells
-    return value
-
-
-def write_mat(variables: Mapping[str, Any]) -> bytes:
-    """Return variables as a MATLAB file of version 5; a list of dictionaries becomes a struct, 1 x N.
-
-    The text at its head, where the library puts the time, is always the same.
-    """
-    from scipy.io import savemat
-
-    stream: Any = io.BytesIO()  # the stubs know of paths only
-    savemat(stream, {name: _matlab(value) for name, value in variables.items()}, format="5")
-    content = stream.getvalue()
-    return bytes(_MAT_TEXT + content[len(_MAT_TEXT) :])
-
-
-def _matlab(value: Any) -> Any:
-    if not (isinstance(value, list) and value and all(isinstance(record, Mapping) for record in value)):
-        return value
-    names = list(value[0])
-    records = np.empty((1, len(value)), [(name, object) for name in names])
-    for place, record in enumerate(value):
-        for name in names:
-            records[name][0, place] = _matlab(record[name])
-    return records

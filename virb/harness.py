@@ -5,53 +5,37 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from virb import published
+from virb import published, stopping
 from virb.backbones import Encoder
 from virb.encode import head_precision
 from virb.errors import OutputError
 from virb.fit import Fitted, PixelFitted, epochs, fit, fit_pixels, predict_pixels
+from virb.fit.denormals import denormals_flushed
+from virb.journal import NAME, Followed, Journal, following
 from virb.metrics import METRICS, metric_for
-from virb.paths import explain_write_errors
 from virb.pictures import as_png, prediction_sheet
 from virb.pictures.answers import Answers, image_answers, pixel_answers
-from virb.plan import ImageSet, Job, Missing, Options, Prepared, check_encoder, image_sets, load_encoder, prepare
+from virb.plan import ImageSet, Job, Options, Prepared, check_encoder, image_sets, load_encoder, prepare
 from virb.progress import Progress, Silent
 from virb.record import Record, beside, write
+from virb.report import Report
 from virb.score import Scored, make_record, score, score_pixels
 from virb.spec import EncoderCard, PixelTraining, Training
 from virb.stream import StreamedMaps
 from virb.suite import Selection
 from virb.tiles import Predicted
 from virb.truth import Truth, learnable, read_truth
+from virb.turns import check_writable, in_turn
 from virb.types import Features
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A task that did not end in a record, with its reason."""
-
-    encoder: str
-    task: str
-    error: Exception
-
-
-@dataclass
-class Report:
-    """What a run came to; filled while it goes on, so that an interrupted one can still tell."""
-
-    records: list[Record] = field(default_factory=list)
-    resumed: list[Record] = field(default_factory=list)
-    skipped: list[Missing] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
 
 
 def run(
@@ -62,15 +46,29 @@ def run(
     report: Report | None = None,
 ) -> Report:
     """Evaluate encoders on tasks; a task that fails is reported and the others go on."""
-    progress, report = progress or Silent(), report if report is not None else Report()
-    # Weights of confident heads shrink into denormal numbers, which double the time of a step (measured).
-    torch.set_flush_denormal(True)
-    _check_writable(options)
+    report = report if report is not None else Report()
+    check_writable(options)
     for source in encoders:
         check_encoder(source)
+    report.journal = journal = Journal(options.out / NAME)
+    names = [source.name if isinstance(source, EncoderCard) else type(source).__name__ for source in encoders]
+    report.begin(names, [task.name for task in selection.tasks], options)
+    with following(journal), denormals_flushed():
+        _run(encoders, selection, options, Followed(progress or Silent(), journal), report)
+        report.end()
+    return report
+
+
+def _run(
+    encoders: Sequence[EncoderCard | nn.Module],
+    selection: Selection,
+    options: Options,
+    progress: Progress,
+    report: Report,
+) -> None:
     prepared, missing = prepare(selection, options)
-    report.skipped += [gap for gap in missing if not gap.failed]
-    report.failures += [Failure("", gap.task.name, gap.error) for gap in missing if gap.failed]
+    for gap in missing:
+        report.left_out(gap)
     for note in dict.fromkeys(note for item in prepared for note in item.dataset.notes):
         if options.source == "real":
             progress.say(f"note: {note}")
@@ -81,7 +79,6 @@ def run(
             )
     for source in encoders if prepared else ():
         _run_encoder(source, prepared, options, progress, report)
-    return report
 
 
 def show(
@@ -96,13 +93,18 @@ def show(
     Heads are not kept as a rule, and training them again is repeatable: so that is done. A record that is there
     already stays as it is, but for its picture.
     """
-    progress = progress or Silent()
-    torch.set_flush_denormal(True)  # as above: the same numbers must come out
-    _check_writable(options)
+    check_writable(options)
     check_encoder(source)
     prepared, missing = prepare(selection, options)
     if missing:
         raise missing[0].error
+    with denormals_flushed():  # as above: the same numbers must come out
+        return _show(source, prepared, options, count, progress or Silent())
+
+
+def _show(
+    source: EncoderCard | nn.Module, prepared: list[Prepared], options: Options, count: int, progress: Progress
+) -> Path:
     encoder = load_encoder(source)
     before = image_sets(encoder, prepared, replace(options, force=False))[0].jobs[0].finished
     (image_set,) = image_sets(encoder, prepared, replace(options, force=True))
@@ -142,14 +144,17 @@ def _run_encoder(
         encoder = load_encoder(source)
         sets = image_sets(encoder, prepared, options)
     except Exception as error:  # a stranger's module or file must not take the other encoders with it
+        stopping.check()
         log.debug("encoder failed", exc_info=True)
         name = source.name if isinstance(source, EncoderCard) else type(source).__name__
-        report.failures.append(Failure(name, "", error))
+        report.failed(name, "", error)
         return
     # Heads that another task is scored with later; the others need not stay in memory.
     fits: dict[str, Fitted | None] = {item.parent.task.name: None for item in prepared if item.parent}
     for image_set in sets:
-        report.resumed += [job.finished for job in image_set.jobs if job.finished]
+        for job in image_set.jobs:
+            if job.finished:
+                report.found(job.finished)
         waiting = [job for job in image_set.jobs if job.finished is None]
         if waiting:
             _run_image_set(encoder, image_set, waiting, fits, options, progress, report)
@@ -172,17 +177,23 @@ def _run_image_set(
     except OutputError:
         raise
     except Exception as error:  # a broken image set must not take the others with it
+        stopping.check()
         log.debug("encoding for %s failed", names, exc_info=True)
-        report.failures += [Failure(encoder.card.name, job.task.name, error) for job in jobs]
+        for job in jobs:
+            report.failed(encoder.card.name, job.task.name, error)
         return
-    for job in jobs:
+    for job, done in in_turn(jobs, options, progress):
         try:
-            report.records.append(_run_job(encoder, image_set, job, features, seconds, fits, options, progress))
+            if done is None:
+                report.measured(_run_job(encoder, image_set, job, features, seconds, fits, options, progress))
+            else:
+                report.found(done)
         except OutputError:
             raise
         except Exception as error:
+            stopping.check()
             log.debug("task %s failed", job.task.name, exc_info=True)
-            report.failures.append(Failure(encoder.card.name, job.task.name, error))
+            report.failed(encoder.card.name, job.task.name, error)
 
 
 def _run_job(
@@ -305,6 +316,7 @@ def _cached(encoder: Encoder, image_set: ImageSet, options: Options, progress: P
             device=options.device,
             workers=options.decoders,
             advance=advance,
+            say=progress.say,
         )
     return _on_device(features, options.device)
 
@@ -369,13 +381,3 @@ def _on_device(features: Features, device: torch.device) -> Features:
     except torch.OutOfMemoryError:
         log.warning("the features do not fit on %s: they stay in memory", device)
         return features
-
-
-def _check_writable(options: Options) -> None:
-    """Find out before the work, not after it, that the results have nowhere to go."""
-    with explain_write_errors(options.out):
-        folder = options.out / "records"
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.write_text("")
-        probe.unlink(missing_ok=True)

@@ -136,7 +136,9 @@ class Job:
     prepared: Prepared
     comparison: str
     resume: str
-    finished: Record | None
+    place: Path
+    """Where its record goes."""
+    finished: Record | None = None
 
     @property
     def task(self) -> Task:
@@ -369,8 +371,12 @@ def _job(item: Prepared, encoder: Encoder, numerics: Numerics, options: Options)
         VERSIONS[item.head],
     )
     folder = record_folder(options.out, encoder.card.name, encoder.fingerprint)
-    stem = record_stem(item.task.name, options.protocol.name, resume)
-    done = None if options.force else finished(folder, stem, resume)
-    if done is not None and options.save_heads and done.heads is None:
-        done = None
-    return Job(item, comparison, resume, done)
+    place = folder / f"{record_stem(item.task.name, options.protocol.name, resume)}.json"
+    job = Job(item, comparison, resume, place)
+    return job if options.force else replace(job, finished=finished_job(job, options))
+
+
+def finished_job(job: Job, options: Options) -> Record | None:
+    """Return the record that makes a job needless, if it is there."""
+    done = finished(job.place.parent, job.place.stem, job.resume)
+    return None if done is not None and options.save_heads and done.heads is None else done

@@ -11,20 +11,22 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import numpy as np
 
 from virb.errors import OutputError
+from virb.locks import Say, held, lock_path, remove_free
 from virb.paths import explain_write_errors, replace_folder, sweep, temporary_beside, write_whole
 
 if TYPE_CHECKING:
     import torch
 
+Found = TypeVar("Found")
 _MARKER = "entry.json"
 _WHOLE = 256 << 20
 """Arrays of at most this many bytes are always checked when they are opened."""
@@ -55,12 +57,27 @@ class Store:
         folders = self.folder.glob("[0-9a-f]*") if self.folder.is_dir() else ()
         return sorted(filter(None, map(_entry, folders)), key=lambda entry: -entry.used)
 
+    def whole(self, entry: Entry) -> bool:
+        """Tell whether an entry's arrays are as many and as long as its marker and checksums say; no row is read."""
+        recorded = entry.facts.get("arrays")
+        try:
+            for name, known in recorded.items() if isinstance(recorded, dict) else ():
+                sums = (entry.folder / name).with_suffix(".crc").read_bytes()
+                length = (entry.folder / name).stat().st_size
+                if zlib.crc32(sums) != known or not sums or length % (len(sums) // 4):
+                    return False
+        except OSError:
+            return False
+        return bool(recorded)
+
     def clear(self) -> int:
         """Remove everything, finished or not; return the bytes set free."""
         freed = sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
         with explain_write_errors(self.folder):
             if self.folder.exists():
                 shutil.rmtree(self.folder)
+        for path in (self.folder.parent / "locks").glob("*.lock"):
+            remove_free(path)
         return freed
 
     def evict(self, keep: str) -> None:
@@ -69,7 +86,38 @@ class Store:
         for entry in self.entries():
             total += entry.bytes
             if total > self.limit and entry.key != keep:
-                shutil.rmtree(entry.folder, ignore_errors=True)
+                with held(self._lock(entry.key), "uses it", wait=False) as mine:
+                    if mine:  # else another process is making it anew
+                        shutil.rmtree(entry.folder, ignore_errors=True)
+
+    def _lock(self, key: str) -> Path:
+        return lock_path("entry", key, cache=self.folder.parent)
+
+    def once(
+        self,
+        key: str,
+        read: Callable[[], Found | None],
+        chunks: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+        facts: dict[str, object],
+        say: Say | None = None,
+    ) -> tuple[Found, bool]:
+        """Return what `read` finds in an entry, and whether it was made for it: by one process, others wait for it."""
+        found, made = read(), False
+        if found is None:
+            with held(self._lock(key), f"is making the {_title(facts)}", say):
+                found = read()
+                if found is None:
+                    self.write(key, chunks(), facts)
+                    found, made = read(), True
+        if found is None:
+            raise OutputError(
+                f"the {_title(facts)} that were just written to {self.folder / key} are gone",
+                "a cache that nobody clears during a run",
+                "run the same command again",
+            )
+        if made:
+            self.evict(keep=key)
+        return found, made
 
     def read(
         self, key: str, name: str, rows: int, width: int, kind: str = "<f4", whole: bool = True
@@ -159,6 +207,10 @@ class StoredRows:
                     return False
                 self.seen[row] = True
         return True
+
+
+def _title(facts: Mapping[str, object]) -> str:
+    return f"{facts.get('what', 'features')} of {facts.get('source', 'a data set')}"
 
 
 def _write_arrays(folder: Path, chunks: Iterable[Mapping[str, np.ndarray]]) -> dict[str, int]:

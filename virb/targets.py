@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,9 +20,12 @@ from torch.utils.data import Dataset as TorchDataset
 
 from virb.digest import digest, digest_array
 from virb.encode import image_size
-from virb.errors import DataError, OutputError
-from virb.store import Store
+from virb.errors import DataError
+from virb.locks import Say
+from virb.stopping import settle_worker
+from virb.store import Store, StoredRows
 from virb.types import IGNORED, Dataset, LabelKind, Taken
+from virb.workers import batches
 
 FORMAT = 2
 _CHUNK = 16
@@ -62,6 +66,7 @@ def load_targets(
     store: Store,
     workers: int = 0,
     advance: Callable[[int], None] = lambda count: None,
+    say: Say | None = None,
 ) -> Targets:
     """Return the targets of every sample of a pixel task, read from the store or made and kept there."""
     rows, pictures, channels = _listed(dataset)
@@ -74,22 +79,18 @@ def load_targets(
     )  # fmt: skip
     name = "targets.u8" if labels.kind == "classes" else "targets.f32"
     shape = (len(rows), channels * size * size)
-    stored, known = store.read(key, name, *shape, kind, whole=False), store.read(key, _KNOWN, len(rows), 1, "|u1")
-    if stored is None or known is None:
-        facts: dict[str, object] = {
-            "encoder": "(targets)", "source": dataset.pool.source, "images": len(rows), "size": size,
-        }  # fmt: skip
-        store.write(key, _chunks(dataset, rows, pictures, size, name, workers, advance), facts)
-        store.evict(keep=key)
+
+    def read() -> tuple[StoredRows, StoredRows] | None:
         stored, known = store.read(key, name, *shape, kind, whole=False), store.read(key, _KNOWN, len(rows), 1, "|u1")
-    else:
+        return None if stored is None or known is None else (stored, known)
+
+    facts: dict[str, object] = {
+        "encoder": "(targets)", "what": "targets", "source": dataset.pool.source, "images": len(rows), "size": size,
+    }  # fmt: skip
+    chunks = partial(_chunks, dataset, rows, pictures, size, name, workers, advance)
+    (stored, known), made = store.once(key, read, chunks, facts, say)
+    if not made:
         advance(len(rows))
-    if stored is None or known is None:
-        raise OutputError(
-            f"the targets that were just written to {store.folder / key} are gone",
-            "a cache that nobody clears during a run",
-            "run the same command again",
-        )
     return Targets(labels.kind, size, channels, rows, stored, np.asarray(known.array[:, 0] > 0))
 
 
@@ -155,8 +156,9 @@ def _chunks(
         batch_size=_CHUNK,
         num_workers=min(workers, -(-len(rows) // _CHUNK)),
         collate_fn=_collate,
+        worker_init_fn=settle_worker,
     )
-    for chunk in loader:
+    for chunk in batches(loader):
         if isinstance(chunk, DataError):
             raise chunk
         yield {name: chunk, _KNOWN: any_known(torch.from_numpy(chunk)).numpy().astype(np.uint8)[:, None]}

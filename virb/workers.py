@@ -11,13 +11,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TypeVar
 
+from virb import stopping
 from virb.errors import VirbError
 
 Chunk = TypeVar("Chunk")
@@ -47,6 +48,13 @@ def spread(work: Callable[[Chunk], Result], chunks: Sequence[Chunk], workers: in
             for future in futures:
                 future.cancel()
             wait(futures)
+
+
+def batches(loader: Iterable[Result]) -> Iterator[Result]:
+    """Yield what a DataLoader yields; while it forks its workers, a Ctrl-C would be printed and forgotten."""
+    with stopping.deferred():
+        running = iter(loader)
+    yield from running
 
 
 def worker_count(asked: int | None) -> int:

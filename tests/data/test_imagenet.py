@@ -11,7 +11,7 @@ import pytest
 from virb.data import imagenet, read_dataset
 from virb.data.common import class_list
 from virb.errors import CardError, DataError, MissingData
-from virb.formats import write_mat
+from virb.matlab import write_mat
 from virb.types import Dataset
 
 WNIDS = class_list("imagenet_wnids")

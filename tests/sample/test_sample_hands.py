@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from virb.classes import EGOHANDS, EGOHANDS_VIDEOS
-from virb.formats import read_mat
+from virb.matlab import read_mat
 from virb.sample.fields import Dice
 from virb.sample.hands import HANDS, frame, setting
 from virb.sample.outlines import largest_part, outline

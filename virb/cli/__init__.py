@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
+from virb import once, stopping
 from virb.cli.board import compare, export, leaderboard
 from virb.cli.cache import cache_app
 from virb.cli.cards import encoders_app, tasks_app
 from virb.cli.data import data_app
+from virb.cli.doctor import doctor
 from virb.cli.findings import findings
 from virb.cli.plot import plot_app
 from virb.cli.run import evaluate, plan
@@ -30,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (evaluate, plan, show, leaderboard, compare, export, findings, submit, verify, reproduce):
+for command in (evaluate, plan, show, leaderboard, compare, export, findings, submit, verify, reproduce, doctor):
     app.command()(command)
 for name, group in (
     ("tasks", tasks_app),
@@ -57,7 +59,9 @@ def _root(
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
 ) -> None:
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s")
+    level = logging.DEBUG if debug else logging.WARNING
+    once.listen(once.Stderr(), level)
+    logging.getLogger().setLevel(level)
     for noisy in ("PIL", "matplotlib", "urllib3", "httpx", "huggingface_hub", "filelock", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
@@ -67,6 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     ordered = [*(["--debug"] if debug else []), *(item for item in given if item != "--debug")]
+    with stopping.heeded():
+        return _run(ordered, debug)
+
+
+def _run(ordered: Sequence[str], debug: bool) -> int:
     try:
         code = int(app(ordered, prog_name="virb", standalone_mode=False) or 0)
     except VirbError as error:
@@ -88,4 +97,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(getattr(error, "exit_code", 2))
     if code == _INTERRUPTED:
         typer.echo("\nInterrupted. Finished records are whole; the same command goes on.", err=True)
+        return stopping.exit_code()
     return code

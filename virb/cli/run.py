@@ -30,8 +30,8 @@ from virb.cli.printing import columns, indent
 from virb.errors import VirbError
 
 if TYPE_CHECKING:
-    from virb.harness import Report
     from virb.plan import Options
+    from virb.report import Report
 
 
 def evaluate(
@@ -65,8 +65,9 @@ def evaluate(
     cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
     selection = select_tasks(tasks)
     options = _options(locals())
-    from virb.harness import Report, run
+    from virb.harness import run
     from virb.plan import check_encoder
+    from virb.report import Report
 
     for card in cards:  # before any work
         check_encoder(card)

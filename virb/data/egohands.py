@@ -14,7 +14,7 @@ from virb.classes import EGOHANDS, EGOHANDS_VIDEOS
 from virb.data.common import check_target, compare_counts, data_card, is_sample, make_pool
 from virb.data.pixels import REMEDY, Sample, assemble, listing, refuse_incomplete, subfolders
 from virb.errors import DataError
-from virb.formats import read_mat
+from virb.matlab import read_mat
 from virb.types import SPLITS, Dataset
 
 _FRAME = r"(frame_\d+)\.jpg"

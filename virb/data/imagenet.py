@@ -21,7 +21,7 @@ from virb.data.common import (
     taken,
 )
 from virb.errors import DataError
-from virb.formats import read_mat
+from virb.matlab import read_mat
 from virb.spec import DataCard
 from virb.types import Dataset, Pool, Split
 

@@ -15,7 +15,7 @@ from PIL import Image
 from virb.data.common import compare_counts, data_card
 from virb.data.pixels import REMEDY, Sample, assemble, carved
 from virb.errors import DataError
-from virb.formats import read_mat
+from virb.matlab import read_mat
 from virb.types import Dataset, Pool
 
 DEPTHS_FILE = "nyu_depth_v2_labeled.mat"

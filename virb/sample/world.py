@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from virb.classes import SAMPLE_MARKER
 from virb.errors import OutputError, UsageError, nearest
+from virb.locks import held, lock_path
 from virb.paths import cache_folder, explain_write_errors, sweep, temporary_beside, write_whole
 from virb.sample.crew import Done, Make, Runner, crew, crew_size, write_file
 from virb.sample.sets import WRITERS
@@ -68,16 +69,21 @@ def ensure(
     harder = "" if difficulty == 1 else f"-difficulty{difficulty:g}"
     root = folder or cache_folder() / "sample" / f"v{VERSION}-size{size:g}-seed{seed}{harder}"
     orders = [_Order(name, Path(root), size, seed, float(difficulty)) for name in chosen]
-    missing = [order for order in orders if not _is_whole(order)]
-    if missing:
-        with explain_write_errors(Path(root)):
-            _claim(Path(root), missing)
-            sweep(Path(root))
-            items = sum(len(WRITERS[order.name].items(size)) for order in missing)
-            with crew(crew_size(workers, items)) as run:
-                for order in missing:
-                    _make(order, run, progress)
+    sweep(Path(root))
+    if not all(map(_is_whole, orders)):
+        with held(lock_path("sample", str(Path(root).resolve())), "is making the sample world"):
+            _make_missing(Path(root), orders, workers, progress)
     return Path(root)
+
+
+def _make_missing(root: Path, orders: Sequence[_Order], workers: int | None, progress: Progress | None) -> None:
+    missing = [order for order in orders if not _is_whole(order)]
+    with explain_write_errors(root):
+        _claim(root, missing)
+        items = sum(len(WRITERS[order.name].items(order.size)) for order in missing)
+        with crew(crew_size(workers, items)) as run:
+            for order in missing:
+                _make(order, run, progress)
 
 
 def _checked(names: Iterable[str], size: float, difficulty: float, workers: int | None) -> list[str]:

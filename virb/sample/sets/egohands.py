@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from virb.classes import EGOHANDS_VIDEOS
-from virb.formats import write_mat
+from virb.matlab import write_mat
 from virb.sample.fields import Bools, Dice
 from virb.sample.hands import HANDS, Setting, frame, setting
 from virb.sample.outlines import outline
