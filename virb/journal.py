@@ -38,6 +38,7 @@ class Journal:
         self.failed = False
         if place is not None:
             self._rotate(place)
+            self.failed = _cut(place)
 
     def write(self, event: str, **facts: object) -> None:
         """Append one line: when, which run, what."""
@@ -74,6 +75,16 @@ class Journal:
                 with held(lock_path("log", str(place.resolve())), "puts the log aside", wait=False) as mine:
                     if mine and place.stat().st_size > _LARGEST:
                         os.replace(place, place.with_name(f"{NAME}.1"))
+
+
+def _cut(place: Path) -> bool:
+    """Tell whether the last line has no end: a full disk may have left it so."""
+    try:
+        with open(place, "rb") as stream:
+            stream.seek(-1, os.SEEK_END)
+            return stream.read() != b"\n"
+    except OSError:  # there is none, or nothing in it
+        return False
 
 
 class Followed:

@@ -68,6 +68,17 @@ def explain_write_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def try_writing(folder: Path) -> None:
+    """Find out whether files can be made in a folder, by making one; the folder is made if it is not there."""
+    probe = temporary_beside(folder / "probe")
+    with explain_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            probe.write_text("virb")
+        finally:
+            probe.unlink(missing_ok=True)
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name that becomes `path` on success and vanishes on any failure."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from virb.locks import held, lock_path
-from virb.paths import explain_write_errors, sweep, temporary_beside
+from virb.paths import sweep, try_writing
 from virb.plan import Job, Options, finished_job
 from virb.progress import Progress
 from virb.record import Record
@@ -43,11 +43,7 @@ def _done(job: Job, options: Options) -> Record | None:
 
 def check_writable(options: Options) -> None:
     """Find out before the work, not after it, that the results have nowhere to go; sweep up after killed runs."""
-    with explain_write_errors(options.out):
-        folder = options.out / "records"
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = temporary_beside(folder / "writable")
-        probe.write_text("")
-        probe.unlink(missing_ok=True)
+    folder = options.out / "records"
+    try_writing(folder)
     for place in (options.out, folder, *folder.iterdir(), options.features().store.folder):
         sweep(place)

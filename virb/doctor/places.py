@@ -9,7 +9,7 @@ from virb.data.common import data_card, locate
 from virb.doctor.check import Check, gib, note, stop, well
 from virb.errors import DataError, MissingData, OutputError
 from virb.locks import free
-from virb.paths import explain_write_errors, temporary_beside
+from virb.paths import try_writing
 from virb.record import read_all
 from virb.registry import Registry
 from virb.store import Store
@@ -18,12 +18,8 @@ from virb.store import Store
 def writable(name: str, folder: Path, remedy: str) -> Check:
     """Write a file where a run would, and remove it and every folder that was made for it."""
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    probe = temporary_beside(folder / "doctor")
     try:
-        with explain_write_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            probe.write_text("")
-            probe.unlink()
+        try_writing(folder)
     except OutputError as error:
         return stop(name, error.found, remedy)
     finally:
