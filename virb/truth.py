@@ -36,12 +36,12 @@ def read_truth(prepared: Prepared, options: Options, progress: Progress) -> Trut
     count = sum(dataset.counts.values()) + (sum(pieces.dataset.counts.values()) if pieces else 0)
     store, workers = options.features().store, options.decoders
     with progress.stage(f"read targets of {prepared.task.name}", count, "targets") as advance:
-        whole = load_targets(dataset, options.protocol.size, store, workers, advance)
+        whole = load_targets(dataset, options.protocol.size, store, workers, advance, progress.say)
         if pieces is None:
             return Truth(whole, whole)
         if prepared.as_published:  # a new crop in each epoch: as many pixels as would fill a disk, each used once
             return Truth(unstored_targets(pieces.dataset, pieces.size, workers), whole)
-        return Truth(load_targets(pieces.dataset, pieces.size, store, workers, advance), whole)
+        return Truth(load_targets(pieces.dataset, pieces.size, store, workers, advance, progress.say), whole)
 
 
 def learnable(prepared: Prepared, truth: Truth, progress: Progress) -> tuple[Dataset, Pieces | None]:
