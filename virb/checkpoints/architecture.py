@@ -24,6 +24,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 TRIED = 6
 """How many neighbours in a table are compared: each is built without numbers, in some 0.1 s."""
 DEEPEST = 256
+CLASSIFIER = {f"{name}.{kind}" for name in ("fc", "head", "head.fc", "classifier") for kind in ("weight", "bias")}
+"""What may stand beside a model's own tensors without speaking for another model."""
 
 _RESNETS: dict[tuple[str, tuple[int, ...]], str] = {
     ("basic", (2, 2, 2, 2)): "resnet18", ("basic", (3, 4, 6, 3)): "resnet34",
@@ -139,8 +141,15 @@ def _from_table(family: Family, shapes: Shapes) -> Architecture | None:
             return math.inf
         return sum(abs(a - b) for a, b in zip(other, depths, strict=True)) + abs(math.log(wide / width))
 
-    nearest = sorted(table, key=distance)[:TRIED]
-    return Architecture(min(nearest, key=lambda name: problems(shapes_of(name), shapes))) if nearest else None
+    least, best = math.inf, None
+    for name in sorted(table, key=distance)[:TRIED]:
+        wanted = shapes_of(name)
+        faults, beside = problems(wanted, shapes), len(shapes.keys() - wanted.keys() - CLASSIFIER)
+        if faults + beside < least:
+            least, best = faults + beside, Architecture(name)
+        if not least:
+            break
+    return best
 
 
 def _sketch(family: Family, shapes: Shapes) -> Sketch:

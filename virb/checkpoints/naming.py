@@ -47,10 +47,15 @@ class Naming:
 
     def in_file(self, name: str, keys: Iterable[str]) -> str:
         """Return what a tensor of timm's name would be called in a file with such keys, if that can be told."""
-        for key in (*self._literal(), *_siblings(keys)):
-            if self.rename(key) in (name, *(f"{name}.{third}" for third in _THIRDS)):
-                return key
-        return name
+        present = set(keys)
+        names = (name, *(f"{name}.{third}" for third in _THIRDS))
+        found = [
+            key
+            for key in dict.fromkeys((*self._literal(), *_siblings(present)))
+            if key not in present and self.rename(key) in names
+        ]
+        # Of several, the one whose neighbours are there: blocks may be counted in chunks.
+        return max(found, key=lambda key: max(_shared(key, other) for other in present), default=name)
 
     def _literal(self) -> Iterator[str]:
         """Yield the keys of rules that hold no numbers."""
@@ -61,12 +66,19 @@ class Naming:
                     yield (pattern.replace(choice[0], word) if choice else pattern).replace("\\.", ".")
 
 
+def _shared(key: str, other: str) -> int:
+    """Return how many characters two keys share from the start."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(key, other, strict=False)) if a != b), min(len(key), len(other))
+    )
+
+
 def _siblings(keys: Iterable[str]) -> Iterator[str]:
     """Yield keys, and those that differ from one in a number."""
-    most = 1 + max((int(number) for key in keys for number in re.findall(r"\b\d{1,3}\b", key)), default=0)
+    most = 1 + max((int(number) for key in keys for number in re.findall(r"(?<!\d)\d{1,3}(?!\d)", key)), default=0)
     seen: set[str] = set()
     for key in keys:
-        pieces = re.split(r"(\b\d+\b)", key)
+        pieces = re.split(r"(\d+)", key)
         for place in range(1, len(pieces), 2):
             for number in range(most + 1):
                 other = "".join((*pieces[:place], str(number), *pieces[place + 1 :]))
@@ -227,7 +239,7 @@ NAMINGS = (
     Naming("children of a torchvision ResNet", "resnet", "[4-7]" + _CHILDREN, _sequential(4)),
     Naming("children of a torchvision ResNet without pooling", "resnet", "[3-6]" + _CHILDREN, _sequential(3)),
     Naming("Hugging Face ResNet", "resnet", _HF_STAGE + r"(?:layer\.\d|shortcut)\..+", _hf_resnet()),
-    Naming("timm ViT", "vit", _VIT_BODY, _TIMM_VIT),
+    Naming("timm ViT", "vit", _VIT_BODY, _TIMM_VIT, r"blocks\.(?:\d+\.)?\d+\.attn\.qkv\.\w+"),
     Naming("CLIP ViT", "vit", _CLIP_BLOCK + ".+", _CLIP_VIT, r"conv1\.weight|class_embedding|ln_p(?:re|ost)\.\w+"),
     Naming("Hugging Face CLIP (memory)", "vit", _HF_CLIP_BLOCK + ".+", _HF_CLIP),
     Naming(
@@ -266,6 +278,9 @@ def rename(naming: Naming, found: Mapping[str, Stored]) -> tuple[dict[str, Store
         _shape_tokens(renamed, origin)
     if "patch_embed.proj.weight" in renamed and naming.family == "vit":
         renamed["patch_embed.proj.weight"] = _as_convolution(renamed["patch_embed.proj.weight"])
+    for name, stored in renamed.items():
+        if name.endswith(".gamma") and stored.shape[1:] == (1, 1):  # torchvision's layer scale
+            renamed[name] = _reshaped(stored, stored.shape[:1])
     return renamed, origin
 
 

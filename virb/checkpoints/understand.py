@@ -152,7 +152,11 @@ class Understanding:
 
 def understand(path: Path, request: Request) -> Understanding:
     """Return what a file holds, whether it fits or not; an error where nothing in it is like a backbone."""
-    contents = read_contents(path)
+    return recognise(path, read_contents(path), request)
+
+
+def recognise(path: Path, contents: Contents, request: Request) -> Understanding:
+    """Return what named tensors are, by their names and shapes alone."""
     given = Architecture.parse(request.arch) if request.arch else None
     found = candidates(contents.tensors)
     if given and (not found or (request.prefix is not None and not asked(found, request.prefix))):
