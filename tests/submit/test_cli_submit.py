@@ -31,11 +31,12 @@ def test_submit_then_verify_then_add_then_the_board(
     assert main(given) == 2  # it is there already
     assert main([*given, "--force"]) == 0
     assert main(["verify", bundle]) == 0
+    capsys.readouterr()
     assert main(["leaderboard", "--add", bundle, "--out", out]) == 0
     shown = capsys.readouterr()
     assert "4 records added" in shown.err
     assert "baseline-color" in shown.out
-    assert "consistent" in shown.out
+    assert ": 4 consistent" in shown.out
     assert main(["leaderboard", "--add", bundle, "--out", out]) == 0
     assert "0 records added" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from virb.record import Record
 from virb.score import breakdown_of, measured, value_of
 from virb.submit import reproduce
 from virb.submit.current import cards_of, metrics_of
-from virb.submit.merge import merge, verdicts
+from virb.submit.merge import board_notes, merge, verdicts
 from virb.submit.verdict import MEANING, as_json, as_text
 from virb.submit.verify import Check, verify
 
@@ -84,8 +85,6 @@ def test_heads_that_were_changed_do_not_agree(forger: Callable[[], Any], check: 
                    load(forged.files[heads]).items()}  # fmt: skip
         forged.files[heads] = save(tensors)
         record = forged.record(name)
-        import hashlib
-
         record["heads"]["sha256"] = hashlib.sha256(forged.files[heads]).hexdigest()
         forged.put_record(name, record)
         path = forged.write()
@@ -172,6 +171,8 @@ def test_a_record_that_was_changed_after_merging_has_no_verdict(bundle: Path, tm
     record = next((tmp_path / "records").rglob("*.json"))
     record.write_text(record.read_text().replace("measured", "measured "))
     assert len(verdicts(tmp_path)) == 3
+    (note,) = board_notes(tmp_path)
+    assert note.endswith(": 1 changed since, 3 consistent")
 
 
 def test_a_broken_bundle_is_not_merged(forger: Callable[[], Any], tmp_path: Path) -> None:

@@ -43,6 +43,16 @@ def leaderboard(
     from virb.leaderboard import boards, render
 
     typer.echo(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
+    _say_verdicts(out, form)
+
+
+def _say_verdicts(out: Path, form: str) -> None:
+    """Say below a board which of its records were submitted, and what was found of them; beside it for scripts."""
+    from virb.submit.merge import board_notes
+    from virb.text import clean
+
+    if notes := board_notes(out):
+        typer.echo("\n" + "\n".join(clean(note) for note in notes), err=form in ("csv", "json"))
 
 
 def _add(bundle: Path, out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -89,6 +90,19 @@ def verdicts(results: Path) -> dict[str, str]:
             if ".." not in place.parts and place.is_file() and _hash(place) == one.get("sha256"):
                 found[str(one.get("resume"))] = str(one.get("verdict"))
     return found
+
+
+def board_notes(results: Path) -> list[str]:
+    """Return what a board says of the records that were submitted: each encoder with its records' verdicts."""
+    found: dict[str, Counter[str]] = {}
+    known = verdicts(results)
+    for path in sorted((results / "submissions").glob(f"*/{_SIDECAR}")):
+        words = [known.get(str(one.get("resume")), "changed since") for one in _listed(path)]
+        found[path.parent.name] = Counter(words)
+    return [
+        f"Submitted: {name}: " + ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
+        for name, words in found.items()
+    ]
 
 
 def _listed(path: Path) -> list[dict[str, object]]:
