@@ -93,6 +93,7 @@ def test_reproduce_prints_the_command_and_runs_it(
     record = str(next((results / "records").rglob("dtd.*.json")))
     data = ["--data", str(tiny_options.root)]
     assert main(["reproduce", record, *data]) == 0
+    assert main(["reproduce", str(tmp_path / "none.json")]) == 2
     assert capfd.readouterr().out.startswith("virb evaluate --encoder=baseline:color --tasks=dtd")
     assert main(["reproduce", record, *data, "--run", "--out", str(tmp_path / "again")]) == 0
     assert "to the last digit" in capfd.readouterr().out

@@ -138,6 +138,12 @@ def reproduce(
     from virb.record import read_record
     from virb.submit import reproduce as again
 
+    if not record.is_file():
+        raise UsageError(
+            f"there is no record {record}",
+            "a record's JSON file, such as results/records/<encoder>/<task>.<protocol>.<key>.json",
+            "check the path",
+        )
     given = read_record(record)
     shown = again.command(given, encoder=encoder, data=str(data or ""), out=str(out or ""))
     if not run:
