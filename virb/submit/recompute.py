@@ -154,6 +154,8 @@ def check_samples(record: Record, samples: Samples) -> Iterator[Finding]:
         found = digest([samples.ids.tolist(), digest_array(samples.targets), digest_array(samples.groups)])
         if found != record.data.test_digest:
             yield broken("its test samples are not those of its test digest: dropped, added or changed")
+    if record.units not in (None, units := len(np.unique(samples.groups))):
+        yield broken(f"it says its samples are of {record.units} groups; they are of {units}")
     if record.keys.data != record.data.digest:
         yield broken("its key of the data is not its data's digest")
 

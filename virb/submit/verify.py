@@ -151,7 +151,9 @@ def _adds_up(record: Record, samples: Samples, cards: current.Cards | None) -> I
     if cards is not None:
         yield from current.check_facts(record, cards)
     metrics = current.metrics_of(record, cards)
-    if metrics is not None:
+    if record.units is None:
+        yield current.stale("an older version of virb made it, whose intervals were others")
+    elif metrics is not None:
         yield from recompute.check_predictions(samples, metrics)
         yield from recompute.check_values(record, samples, metrics)
 
