@@ -1,4 +1,4 @@
-"""`python -m virb.bench heads | encode | data | dense`: print the figures behind the claims about speed."""
+"""`python -m virb.bench heads | encode | data | dense | stats`: the figures behind claims about speed and intervals."""
 
 from __future__ import annotations
 
@@ -65,6 +65,14 @@ def dense(
     from virb.bench.dense import compare
 
     compare(arch, size, samples, batch, rounds, device)
+
+
+@app.command()
+def stats(sets: Annotated[int, typer.Option(min=1, help="Simulated sets of each kind.")] = 2000) -> None:
+    """Print how often intervals of scores, mean ranks and correlations hold the truth."""
+    from virb.bench.stats import report
+
+    report(sets)
 
 
 if __name__ == "__main__":
