@@ -260,6 +260,16 @@ def test_mean_ranks_turn_errors_round_and_share_ties() -> None:
     assert (ranking.mean <= ranking.high).all()
 
 
+def test_ranks_on_one_task_have_no_interval_over_tasks() -> None:
+    shown = [task for task in TASKS if task.name == "dtd"]
+    scores = board(np.array([[0.5], [0.3], [0.2]]), tasks=shown)
+    ranking = rank(scores)
+    assert np.isnan(ranking.low).all()
+    texts = [text.get_text() for text in ranks.draw(scores, ranking).texts]
+    assert any("one task leaves undecided" in text for text in texts)
+    assert not any("intervals over" in text for text in texts)
+
+
 def test_bars_join_the_longest_runs_within_the_critical_difference() -> None:
     assert runs(np.array([1.0, 1.5, 2.4, 4.0, 4.1]), 1.0) == ((0, 1), (1, 2), (3, 4))
     assert runs(np.array([1.0, 3.0]), 1.0) == ()

@@ -83,8 +83,10 @@ def _over_samples(goodness: Array, replicates: Array) -> tuple[Array, Array]:
 
 
 def over_tasks(ranks: Array) -> tuple[Array, Array]:
-    """Return the percentile interval of each mean rank, drawing tasks with replacement."""
+    """Return the percentile interval of each mean rank, drawing tasks with replacement; one task has no interval."""
     count = ranks.shape[1]
+    if count < 2:
+        return np.full(len(ranks), np.nan), np.full(len(ranks), np.nan)
     generator = np.random.default_rng(seed_of("ranks over tasks"))
     drawn = ranks[:, generator.integers(0, count, size=(_DRAWS, count))].mean(axis=2)  # [E, R]
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)

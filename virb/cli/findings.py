@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from virb.cli.board import Records
-from virb.cli.plot import Chosen, From, Rules, comparable_scores
+from virb.cli.plot import Chosen, From, Records, Rules, comparable_scores
 from virb.errors import UsageError
 
 

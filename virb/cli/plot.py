@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from virb.cli.board import Records, read
+from virb.cli.board import read
 from virb.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 plot_app = typer.Typer(
     help="Figures at the width of a page: correlations, tasks, profile, ranks, curves.", no_args_is_help=True
 )
+Records = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--records",
+        "-r",
+        help="A results folder, or 'paper2021' for the paper's own numbers; may be given again. Default is results.",
+    ),
+]
 Place = Annotated[Path, typer.Option("--out", help="A file ending in .png or .svg, or a folder for both.")]
 Rules = Annotated[str | None, typer.Option("--protocol", help="Where records of several protocols lie: which.")]
 From = Annotated[str | None, typer.Option("--source", help="Where several kinds lie: real, sample or published.")]

@@ -45,9 +45,10 @@ def draw(scores: Scores, ranking: Ranking, most: int = MOST) -> Figure:
 
 def notes(ranking: Ranking, shown: int) -> list[str]:
     """Return what a reader must know of the bars, and who is not drawn."""
+    lines = f"Lines: 95 % intervals over {ranking.over}. " if np.isfinite(ranking.low).any() else ""
+    tasks = f"{ranking.tasks} tasks leave" if ranking.tasks > 1 else "one task leaves"
     first = (
-        f"Lines: 95 % intervals over {ranking.over}. Bars join mean ranks that {ranking.tasks} tasks leave undecided, "
-        f"closer than {number(ranking.critical)} (Nemenyi, 95 %)."
+        f"{lines}Bars join mean ranks that {tasks} undecided, closer than {number(ranking.critical)} (Nemenyi, 95 %)."
     )
     rest = [f"{shown} best of {len(ranking.order)} shown."] if shown < len(ranking.order) else []
     if ranking.left_out:
@@ -60,7 +61,7 @@ def _frame(axes: Axes, scores: Scores, ranking: Ranking, shown: int) -> None:
     axes.set_yticks(range(shown), names)
     axes.tick_params(axis="y", length=0, labelsize=TEXT)
     axes.set_ylim(max(shown, 2) - 0.5, -0.5)
-    reach = float(np.max(ranking.high[:shown]))
+    reach = float(np.nanmax(np.concatenate([ranking.high[:shown], ranking.mean[:shown]])))
     axes.set_xlim(0.8, reach + 0.03 * reach + 0.2)
     axes.grid(axis="x", color=GRID, linewidth=0.5)
     axes.set_axisbelow(True)
