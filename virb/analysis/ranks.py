@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import friedmanchisquare, rankdata, studentized_range
+from scipy.stats import rankdata, studentized_range
 
 from virb.analysis.scores import Array, Scores, paired
 from virb.digest import seed_of
@@ -35,8 +35,6 @@ class Ranking:
     """Mean ranks that differ by less are not told apart (Nemenyi)."""
     alike: tuple[tuple[int, int], ...]
     """First and last of each longest run of encoders within the critical difference, as places in the order."""
-    chance: float
-    """Friedman's p: how likely such differences are among equal encoders; nan for fewer than three of them."""
     left_out: tuple[int, ...]
     """Encoders without a score on some common task: their ranks would be means over other tasks."""
 
@@ -72,7 +70,6 @@ def rank(scores: Scores) -> Ranking:
         tasks=ranks.shape[1],
         critical=critical,
         alike=runs(mean[order], critical),
-        chance=_friedman(ranks),
         left_out=tuple(place for place in range(len(scores.names)) if place not in kept),
     )
 
@@ -107,12 +104,6 @@ def runs(mean: Array, critical: float) -> tuple[tuple[int, int], ...]:
         if last > first and (not found or last > found[-1][1]):
             found.append((first, last))
     return tuple(found)
-
-
-def _friedman(ranks: Array) -> float:
-    if len(ranks) < 3 or np.ptp(ranks) == 0:
-        return float("nan")
-    return float(friedmanchisquare(*ranks).pvalue)
 
 
 def best(scores: Scores, most: int) -> list[int]:
