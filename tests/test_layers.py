@@ -19,6 +19,7 @@ PACKAGE = Path(virb.__file__).parent
 ROWS = [
     "errors paths digest classes progress text stopping locks once journal",
     "registry formats matlab fetch workers architectures",
+    "card",
     "spec types plugins",
     "suite record stats weights store data sample checkpoints backbones encode heads metrics boxes",
     "cache targets stream tiles published reference custom",
@@ -26,8 +27,8 @@ ROWS = [
     "plan leaderboard shelf",
     "pictures truth",
     "cost score report turns doctor",
-    "harness analysis",
-    "plots",
+    "harness analysis contract",
+    "plots gap",
     "page submit",
     "api",
     "launch bench",

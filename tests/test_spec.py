@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from virb.card import Card
 from virb.errors import CardError, nearest
 from virb.record import comparison_key
-from virb.spec import Card, EncoderCard, Protocol, Task
+from virb.spec import EncoderCard, Protocol, Task
 
 TASK = """\
 name: leaves

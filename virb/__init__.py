@@ -15,6 +15,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 _PUBLIC = {
     "evaluate": "virb.api",
     "load_results": "virb.api",
+    "Encoder": "virb.api",
     "Task": "virb.spec",
     "EncoderCard": "virb.spec",
     "Protocol": "virb.spec",
@@ -23,6 +24,7 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:
+    from virb.api import Encoder as Encoder
     from virb.api import evaluate as evaluate
     from virb.api import load_results as load_results
     from virb.errors import VirbError as VirbError
@@ -31,7 +33,17 @@ if TYPE_CHECKING:
     from virb.spec import Protocol as Protocol
     from virb.spec import Task as Task
 
-__all__ = ["EncoderCard", "Protocol", "Record", "Task", "VirbError", "__version__", "evaluate", "load_results"]
+__all__ = [
+    "Encoder",
+    "EncoderCard",
+    "Protocol",
+    "Record",
+    "Task",
+    "VirbError",
+    "__version__",
+    "evaluate",
+    "load_results",
+]
 
 
 def __getattr__(name: str) -> Any:

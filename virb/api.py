@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from virb.errors import MissingData, UsageError
 from virb.paths import cache_folder
 from virb.progress import Progress
-from virb.suite import Selection, encoder_cards, expand, protocol, select_tasks
+from virb.suite import Selection, encoder_cards, expand, protocol, safe_name, select_tasks
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from virb import backbones
     from virb.plan import Options
     from virb.report import Report
-    from virb.spec import EncoderCard
+    from virb.spec import EncoderCard, Protocol
 
 
 def evaluate(
@@ -27,6 +28,7 @@ def evaluate(
     sample: bool = False,
     data: str | Path | None = None,
     protocol: str | None = None,
+    probe: str = "heads",
     device: str = "auto",
     limit: int | None = None,
     seeds: int | None = None,
@@ -45,6 +47,7 @@ def evaluate(
         sample=sample,
         data=data,
         protocol_name=protocol,
+        probe=probe,
         device=device,
         limit=limit,
         seeds=seeds,
@@ -61,8 +64,38 @@ def evaluate(
         check_encoder(source)
     selection = select_tasks(tasks if isinstance(tasks, str) else ",".join(tasks))
     if sample:
-        make_sample(selection, progress)
+        make_sample(selection, progress, options.protocol)
     return frame(run(encoders, selection, options, progress))
+
+
+def Encoder(
+    source: str | Path | nn.Module,
+    *,
+    name: str | None = None,
+    mean: tuple[float, float, float] | None = None,
+    std: tuple[float, float, float] | None = None,
+    size: int | None = None,
+) -> backbones.Encoder:
+    """Return a frozen encoder from a module, a file or a name: `encoder(images, maps=True)` answers embedding and maps.
+
+    `evaluate` takes it as it is. It knows its `shape` and its `fingerprint`; `name` is what its records are called,
+    `mean`, `std` and `size` are what it was trained with, where they are not those of its card.
+    """
+    from torch import nn
+
+    from virb.backbones import from_module
+    from virb.plan import check_encoder, load_encoder
+    from virb.spec import EncoderCard
+
+    if isinstance(source, nn.Module):
+        label = name or type(source).__name__
+        card = EncoderCard(name=safe_name(label), title=label, weights="module", mean=mean, std=std, size=size)
+        return from_module(card, source)
+    (card,) = encoder_cards([str(source)])
+    told = {"name": safe_name(name) if name else None, "mean": mean, "std": std, "size": size}
+    card = EncoderCard.model_validate({**card.model_dump(), **{key: value for key, value in told.items() if value}})
+    check_encoder(card)
+    return load_encoder(card)
 
 
 def load_results(out: str | Path = "results") -> pd.DataFrame:
@@ -79,6 +112,7 @@ def make_options(
     sample: bool,
     data: str | Path | None,
     protocol_name: str | None = None,
+    probe: str = "heads",
     device: str = "auto",
     precision: str = "auto",
     limit: int | None = None,
@@ -125,7 +159,7 @@ def make_options(
         )
     limits = {} if cache_size is None else {"cache_limit": int(cache_size * GIB)}
     return Options(
-        protocol=protocol(protocol_name or ("quick" if sample else "standard")),
+        protocol=protocol(_protocol_name(protocol_name, probe, sample)),
         root=root,
         source="sample" if sample else "real",
         out=Path(out).expanduser(),
@@ -142,12 +176,23 @@ def make_options(
     )
 
 
-def make_sample(selection: Selection, progress: Progress | None) -> Path:
-    """Make the sample data sets that a selection needs and that are not there yet."""
+def _protocol_name(name: str | None, probe: str, sample: bool) -> str:
+    """Return the protocol that was named, or the usual one for this probe; sample pictures take the small view."""
+    usual = {"heads": ("standard", "quick"), "knn": ("knn", "knn_quick")}
+    if probe not in usual:
+        raise UsageError(f"--probe {probe}", f"one of {', '.join(usual)}", "leave --probe out or correct it")
+    if name and probe != "heads":
+        raise UsageError(f"both --protocol {name} and --probe {probe} were given", "one of them", "leave one out")
+    return name or usual[probe][sample]
+
+
+def make_sample(selection: Selection, progress: Progress | None, rules: Protocol | None = None) -> Path:
+    """Make the sample data sets that a selection needs under these rules and that are not there yet."""
     from virb.progress import Relay, Silent
     from virb.sample import ensure
 
-    names = sorted({task.dataset for task in selection.tasks})
+    asked = [task for task in selection.tasks if rules is None or rules.suits(task)]
+    names = sorted({task.dataset for task in asked})
     with Relay(progress or Silent(), "sample world: {}", "images") as relay:
         return ensure(names, progress=relay)
 
@@ -160,7 +205,10 @@ def frame(report: Report) -> pd.DataFrame:
 
     rows = [{**to_row(record), "status": "measured", "reason": ""} for record in report.records]
     rows += [{**to_row(record), "status": "resumed", "reason": ""} for record in report.resumed]
-    rows += [{"task": gap.task.name, "status": "skipped", "reason": str(gap.error)} for gap in report.skipped]
+    rows += [
+        {"encoder": gap.encoder or None, "task": gap.task.name, "status": "skipped", "reason": str(gap.error)}
+        for gap in report.skipped
+    ]
     rows += [
         {"encoder": failure.encoder, "task": failure.task, "status": "failed", "reason": str(failure.error)}
         for failure in report.failures

@@ -15,7 +15,7 @@ from virb.encode import decoded, encode, head_precision
 from virb.fit import fit, fit_pixels, looks
 from virb.metrics import METRICS, PIXEL_METRICS
 from virb.plan import ImageSet, Job, Options
-from virb.spec import PixelTraining, Training
+from virb.spec import Neighbours, PixelTraining, Training
 from virb.targets import Targets
 from virb.types import Features, Level, Rows, Split
 
@@ -59,7 +59,7 @@ def _images(
     return images + sum(again), size
 
 
-def _passes(job: Job, training: Training | PixelTraining) -> int:
+def _passes(job: Job, training: Training | PixelTraining | Neighbours) -> int:
     """Return how often a streamed picture is encoded for one task: in every epoch, at every look, in the test."""
     if not isinstance(training, PixelTraining):
         return 0
@@ -98,6 +98,8 @@ def _fit_seconds(encoder: Encoder, levels: tuple[Level, ...], image_set: ImageSe
     training = job.prepared.training
     if isinstance(training, PixelTraining):
         return _pixel_seconds(encoder, levels, image_set, job, training, options)
+    if isinstance(training, Neighbours):
+        return 0.0  # seconds where encoding takes minutes
     return _image_seconds(encoder.shape.width, job, training, options)
 
 

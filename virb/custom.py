@@ -148,7 +148,9 @@ def _import(path: Path, source: str) -> ModuleType:
 
 
 def _encoder(card: EncoderCard, maker: Callable[[], Any], where: str, source: str) -> Encoder:
-    with _explained(where):
+    # Weights that a class draws itself are the same in every run, and no draw of others is disturbed.
+    with _explained(where), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         made = maker()
     if not callable(getattr(made, "embed", None)):
         if isinstance(made, nn.Module):

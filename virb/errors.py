@@ -43,6 +43,10 @@ class MissingData(DataError):
     """A data set that is not there at all: a group skips it, a single task fails."""
 
 
+class Unsuited(UsageError):
+    """A task that this encoder or protocol cannot be asked: a group skips it, a single task fails."""
+
+
 class CheckpointError(VirbError):
     """A weights file that cannot be trusted or understood."""
 

@@ -16,18 +16,28 @@ from virb import published, stopping
 from virb.backbones import Encoder
 from virb.encode import head_precision
 from virb.errors import OutputError
-from virb.fit import Fitted, PixelFitted, epochs, fit, fit_pixels, predict_pixels
+from virb.fit import (
+    Fitted,
+    FittedNeighbours,
+    PixelFitted,
+    epochs,
+    fit,
+    fit_neighbours,
+    fit_pixels,
+    on_device,
+    predict_pixels,
+)
 from virb.fit.denormals import denormals_flushed
 from virb.journal import NAME, Followed, Journal, following
 from virb.metrics import METRICS, metric_for
 from virb.pictures import as_png, prediction_sheet
 from virb.pictures.answers import Answers, image_answers, pixel_answers
-from virb.plan import ImageSet, Job, Options, Prepared, check_encoder, image_sets, load_encoder, prepare
+from virb.plan import ImageSet, Job, Options, Prepared, askable, check_encoder, image_sets, load_encoder, prepare
 from virb.progress import Progress, Silent
 from virb.record import Record, beside, write
 from virb.report import Report
 from virb.score import Scored, make_record, score, score_pixels
-from virb.spec import EncoderCard, PixelTraining, Training
+from virb.spec import EncoderCard, Neighbours, PixelTraining, Training
 from virb.stream import StreamedMaps
 from virb.suite import Selection
 from virb.tiles import Predicted
@@ -36,6 +46,7 @@ from virb.turns import check_writable, in_turn
 from virb.types import Features
 
 log = logging.getLogger(__name__)
+ImageFitted = Fitted | FittedNeighbours
 
 
 def run(
@@ -106,6 +117,8 @@ def _show(
     source: EncoderCard | nn.Module, prepared: list[Prepared], options: Options, count: int, progress: Progress
 ) -> Path:
     encoder = load_encoder(source)
+    if gaps := askable(encoder, prepared)[1]:
+        raise gaps[0].error
     before = image_sets(encoder, prepared, replace(options, force=False))[0].jobs[0].finished
     (image_set,) = image_sets(encoder, prepared, replace(options, force=True))
     (job,) = image_set.jobs
@@ -142,6 +155,7 @@ def _run_encoder(
 ) -> None:
     try:
         encoder = load_encoder(source)
+        prepared, gaps = askable(encoder, prepared)
         sets = image_sets(encoder, prepared, options)
     except Exception as error:  # a stranger's module or file must not take the other encoders with it
         stopping.check()
@@ -149,8 +163,10 @@ def _run_encoder(
         name = source.name if isinstance(source, EncoderCard) else type(source).__name__
         report.failed(name, "", error)
         return
+    for gap in gaps:
+        report.left_out(gap)
     # Heads that another task is scored with later; the others need not stay in memory.
-    fits: dict[str, Fitted | None] = {item.parent.task.name: None for item in prepared if item.parent}
+    fits: dict[str, ImageFitted | None] = {item.parent.task.name: None for item in prepared if item.parent}
     for image_set in sets:
         for job in image_set.jobs:
             if job.finished:
@@ -164,7 +180,7 @@ def _run_image_set(
     encoder: Encoder,
     image_set: ImageSet,
     jobs: list[Job],
-    fits: dict[str, Fitted | None],
+    fits: dict[str, ImageFitted | None],
     options: Options,
     progress: Progress,
     report: Report,
@@ -202,7 +218,7 @@ def _run_job(
     job: Job,
     features: Features,
     encode_seconds: float,
-    fits: dict[str, Fitted | None],
+    fits: dict[str, ImageFitted | None],
     options: Options,
     progress: Progress,
 ) -> Record:
@@ -218,7 +234,7 @@ class _Measured:
 
     record: Record
     files: dict[str, bytes]
-    fitted: Fitted | PixelFitted
+    fitted: ImageFitted | PixelFitted
     scored: Scored
     truth: Truth | None
 
@@ -229,7 +245,7 @@ def _measured(
     job: Job,
     features: Features,
     encode_seconds: float,
-    fits: dict[str, Fitted | None],
+    fits: dict[str, ImageFitted | None],
     options: Options,
     progress: Progress,
 ) -> _Measured:
@@ -237,7 +253,7 @@ def _measured(
     if job.task.level == "pixel":
         truth = read_truth(job.prepared, options, progress)
         trained_pixels = _fit_pixels(encoder, image_set, job.prepared, features, truth, options, progress)
-        fitted: Fitted | PixelFitted = trained_pixels
+        fitted: ImageFitted | PixelFitted = trained_pixels
         trained = time.perf_counter()
         scored = score_pixels(job, trained_pixels, features, truth, options.device)
     else:
@@ -253,10 +269,10 @@ def _heads(
     encoder: Encoder,
     job: Job,
     features: Features,
-    fits: dict[str, Fitted | None],
+    fits: dict[str, ImageFitted | None],
     options: Options,
     progress: Progress,
-) -> Fitted:
+) -> ImageFitted:
     """Return the trained heads of a job, or those of the task it borrows them from."""
     owner = job.prepared.parent or job.prepared
     fitted = fits.get(owner.task.name)
@@ -318,11 +334,23 @@ def _cached(encoder: Encoder, image_set: ImageSet, options: Options, progress: P
             advance=advance,
             say=progress.say,
         )
-    return _on_device(features, options.device)
+    return on_device(features, options.device)
 
 
-def _fit(encoder: Encoder, prepared: Prepared, features: Features, options: Options, progress: Progress) -> Fitted:
+def _fit(encoder: Encoder, prepared: Prepared, features: Features, options: Options, progress: Progress) -> ImageFitted:
     task, dataset, training = prepared.task, prepared.dataset, prepared.training
+    if isinstance(training, Neighbours):
+        with progress.stage(f"{encoder.card.name}: neighbours of {task.name}", 1, "choice") as advance:
+            return fit_neighbours(
+                features,
+                dataset.train,
+                dataset.val,
+                classes=len(dataset.classes),
+                training=training,
+                metric=METRICS[task.metric],
+                device=options.device,
+                advance=advance,
+            )
     assert isinstance(training, Training)
     stage = f"{encoder.card.name}: train {task.name}"
     with progress.stage(stage, training.epochs * training.seeds, "epochs") as advance:
@@ -370,14 +398,3 @@ def _fit_pixels(
             precision=head_precision(image_set.numerics),
             pieces=pieces,
         )
-
-
-def _on_device(features: Features, device: torch.device) -> Features:
-    """Keep features on the GPU while heads train, where they fit."""
-    if device.type != "cuda":
-        return features
-    try:
-        return replace(features, pooled=features.pooled.to(device))
-    except torch.OutOfMemoryError:
-        log.warning("the features do not fit on %s: they stay in memory", device)
-        return features

@@ -17,12 +17,12 @@ from virb.boxes import ANYWHERE
 from virb.cache import Cache
 from virb.data import read_dataset
 from virb.encode import choose_numerics, default_workers, unreadable
-from virb.errors import DataError, MissingData, UsageError, VirbError
+from virb.errors import DataError, MissingData, Unsuited, UsageError, VirbError
 from virb.heads import VERSIONS
 from virb.heads.dense import DENSE, Inputs
 from virb.paths import cache_folder
 from virb.record import Record, Source, comparison_key, finished, record_folder, record_stem, resume_key
-from virb.spec import EncoderCard, PixelTraining, Protocol, Task, Training
+from virb.spec import EncoderCard, Neighbours, PixelTraining, Protocol, Task, Training
 from virb.stream import CHUNK
 from virb.suite import SCHEMES, Selection, added, safe_name, task
 from virb.tiles import Mosaic, Pieces, cut
@@ -60,19 +60,21 @@ class Options:
         return Cache(self.cache, self.cache_limit)
 
 
-def _as_published(training: Training | PixelTraining) -> bool:
+def _as_published(training: Training | PixelTraining | Neighbours) -> bool:
     return isinstance(training, PixelTraining) and training.head == "published"
 
 
-def head_for(task: Task, training: Training | PixelTraining) -> str:
+def head_for(task: Task, training: Training | PixelTraining | Neighbours) -> str:
     """Return which head a task gets under a training: the card's, the paper's for it, or the light one."""
     if _as_published(training):
         return published.head_of(task)
+    if isinstance(training, Neighbours):
+        return "neighbours"
     light = isinstance(training, PixelTraining) and training.head == "dense_linear"
     return "dense_linear" if light else task.head
 
 
-def metrics_for(task: Task, training: Training | PixelTraining) -> tuple[str, ...]:
+def metrics_for(task: Task, training: Training | PixelTraining | Neighbours) -> tuple[str, ...]:
     """Return what is measured under a training, the primary metric first: the card's, or the one of the paper."""
     return (published.metric_of(task),) if _as_published(training) else (task.metric, *task.also)
 
@@ -83,7 +85,7 @@ class Prepared:
 
     task: Task
     dataset: Dataset
-    training: Training | PixelTraining
+    training: Training | PixelTraining | Neighbours
     parent: Prepared | None = None
     """The task whose heads are scored here, where the card says `head_of`."""
     pieces: Pieces | None = None
@@ -98,6 +100,9 @@ class Prepared:
     def tested(self) -> Split | Mosaic:
         """The test split, or the tiles that it is put together from."""
         return self.pieces.test if self.pieces else self.dataset.test
+
+    named: bool = False
+    """Whether the task was asked for by its own name, and no group brought it."""
 
     @property
     def as_published(self) -> bool:
@@ -127,6 +132,8 @@ class Missing:
     task: Task
     error: VirbError
     failed: bool
+    encoder: str = ""
+    """The encoder that cannot be asked this task; empty where nobody can."""
 
 
 @dataclass(frozen=True)
@@ -229,9 +236,9 @@ def prepare(selection: Selection, options: Options) -> tuple[list[Prepared], lis
     ready, missing = [], []
     for one in sorted(selection.tasks, key=lambda task: task.head_of is not None):
         try:
-            ready.append(_prepared(one, options))
+            ready.append(replace(_prepared(one, options), named=one.name in selection.named))
         except (DataError, UsageError) as error:
-            gap = isinstance(error, MissingData) and one.name not in selection.named
+            gap = isinstance(error, (MissingData, Unsuited)) and one.name not in selection.named
             missing.append(Missing(one, error, failed=not gap))
     return ready, missing
 
@@ -239,7 +246,7 @@ def prepare(selection: Selection, options: Options) -> tuple[list[Prepared], lis
 def _prepared(one: Task, options: Options) -> Prepared:
     parent = _prepared(task(one.head_of), options) if one.head_of else None
     training = parent.training if parent else options.protocol.training(one)
-    if options.seeds is not None:
+    if options.seeds is not None and not isinstance(training, Neighbours):
         training = training.model_copy(update={"seeds": options.seeds})
     dataset = _readable(read_dataset(one.dataset, options.root, one.target), options)
     if parent:  # other heads make other numbers: what they were trained on is part of what is compared
@@ -255,9 +262,9 @@ def _prepared(one: Task, options: Options) -> Prepared:
 def _pieces(prepared: Prepared, protocol: Protocol) -> Pieces | None:
     """Return the data of a task in crops and tiles, where card and protocol want that."""
     task, tiles = prepared.task, protocol.tiles
-    if task.geometry != "tiles" or tiles is None:
+    crops, training = tiles.crops if tiles else None, prepared.training
+    if task.geometry != "tiles" or tiles is None or isinstance(training, Neighbours):
         return None
-    crops, training = tiles.crops, prepared.training
     size = (task.published and task.published.crop if prepared.as_published else None) or protocol.size
     rule = published.draw_of(task) if prepared.as_published else ANYWHERE
     return cut(prepared.dataset, size, tiles.overlap, crops or training.epochs, rule)
@@ -304,6 +311,19 @@ def _checked(prepared: Prepared) -> Prepared:
             "correct 'head_of' in the card",
         )
     return prepared
+
+
+def askable(encoder: Encoder, prepared: Sequence[Prepared]) -> tuple[list[Prepared], list[Missing]]:
+    """Return the tasks that this encoder can be asked, and the pixel tasks that need maps where it has none."""
+    if encoder.shape.maps:
+        return list(prepared), []
+    name, expected = encoder.card.name, "an encoder that returns maps [N, C, h, w] beside its embedding"
+    remedy = "choose --tasks image, or give it maps: a module that returns [N, C, h, w], a class with maps()"
+    found = f"needs maps, and encoder {name} returns no maps, only an embedding"
+    dense = [item for item in prepared if item.task.level == "pixel"]
+    errors = [Unsuited(f"task {item.task.name} {found}", expected, remedy) for item in dense]
+    gaps = [Missing(item.task, error, item.named, name) for item, error in zip(dense, errors, strict=True)]
+    return [item for item in prepared if item.task.level != "pixel"], gaps
 
 
 def resolve_view(pieces: Pieces | None, protocol: Protocol, encoder: Encoder) -> View:

@@ -13,10 +13,11 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
+from virb.card import Frozen, Name
 from virb.digest import digest
 from virb.errors import VirbError
 from virb.paths import write_whole
-from virb.spec import CheckpointFacts, Frozen, Kind, Level, Name, Protocol, Task, Triple
+from virb.spec import CheckpointFacts, Kind, Level, Protocol, Task, Triple
 
 SCHEMA: Literal[1] = 1
 Source = Literal["real", "sample"]
@@ -102,9 +103,10 @@ class ViewFacts(Frozen):
 class SettingFacts(Frozen):
     """A cell of the grid and its mean validation score, if anything was held out."""
 
-    learning_rate: float
-    weight_decay: float
-    standardise: bool
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    standardise: bool = False
+    neighbours: int | None = None
     validation: float | None
 
 
@@ -164,7 +166,8 @@ class Record(Frozen):
     setting: SettingFacts
     settings: list[SettingFacts]
     curves: CurveFacts
-    train_loss: float
+    train_loss: float | None
+    """None where nothing is trained."""
     numerics: dict[str, str | int | bool]
     frozen: Literal["fully", "all but a copy of layer4"] | None = None
     """What of the encoder was not trained; None in records that are older than this field."""

@@ -8,10 +8,11 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from virb.card import Frozen, Name
 from virb.errors import VirbError
 from virb.paths import reference_folder
 from virb.record import reason
-from virb.spec import Frozen, Kind, Level, Name
+from virb.spec import Kind, Level
 
 SETS = ("paper2021",)
 """The sets of published numbers that virb brings."""

@@ -51,9 +51,9 @@ class Report:
         self.journal.write("done before", **_facts(record))
 
     def left_out(self, gap: Missing) -> None:
-        """Take a task without data: a failure, or a gap in a group."""
+        """Take a task without data, or that the encoder cannot be asked: a failure, or a gap in a group."""
         if gap.failed:
-            self.failed("", gap.task.name, gap.error)
+            self.failed(gap.encoder, gap.task.name, gap.error)
             return
         self.skipped.append(gap)
         self.journal.write("left out", task=gap.task.name, reason=str(gap.error))

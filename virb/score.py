@@ -14,7 +14,7 @@ import torch
 
 from virb.backbones import Encoder
 from virb.errors import NumericsError
-from virb.fit import Fitted, PixelFitted, predict, predict_pixels
+from virb.fit import Fitted, FittedNeighbours, PixelFitted, predict, predict_neighbours, predict_pixels
 from virb.heads import VERSIONS, state
 from virb.metrics import MeanIoU, Metric, PositionFloor, class_accuracies, coarsened, metric_for
 from virb.plan import ImageSet, Job, Options
@@ -41,6 +41,7 @@ from virb.truth import Truth
 from virb.types import IGNORED, Dataset, Features, Numerics
 
 _BATCH = 64
+AnyFitted = Fitted | FittedNeighbours | PixelFitted
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,18 @@ class Scored:
     blank: dict[str, int] = field(default_factory=dict)  # samples of which no pixel counts, of train and test
 
 
-def score(job: Job, fitted: Fitted, features: Features, device: torch.device) -> Scored:
+def score(job: Job, fitted: Fitted | FittedNeighbours, features: Features, device: torch.device) -> Scored:
     """Return statistics of every test sample, each scored exactly once per seed."""
     test, classes = job.prepared.dataset.test, len(job.prepared.dataset.classes)
     metrics = _metrics(job)
     rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     predictions, done = [], 0
-    for logits in predict(fitted, features, test, device):
+    answers = (
+        predict_neighbours(fitted, features, test)
+        if isinstance(fitted, FittedNeighbours)
+        else predict(fitted, features, test, device)
+    )
+    for logits in answers:
         _check_finite(logits)
         targets = torch.from_numpy(test.targets[done : done + len(logits)]).to(device)
         done += len(logits)
@@ -170,7 +176,7 @@ def make_record(
     encoder: Encoder,
     image_set: ImageSet,
     job: Job,
-    fitted: Fitted | PixelFitted,
+    fitted: AnyFitted,
     scored: Scored,
     seconds: dict[str, float],
     options: Options,
@@ -240,7 +246,7 @@ def make_record(
         setting=_setting(fitted, fitted.chosen),
         settings=[_setting(fitted, place) for place in range(len(fitted.settings))],
         curves=_curves(fitted),
-        train_loss=fitted.curves.train_loss[-1][fitted.chosen],
+        train_loss=None if isinstance(fitted, FittedNeighbours) else fitted.curves.train_loss[-1][fitted.chosen],
         numerics=asdict(_numerics(image_set, job)),
         frozen="all but a copy of layer4" if job.prepared.head == "published_deeplab" else "fully",
         device=_device_name(options.device),
@@ -260,7 +266,7 @@ def _numerics(image_set: ImageSet, job: Job) -> Numerics:
     return streamed.numerics if streamed else image_set.numerics
 
 
-def _files(job: Job, fitted: Fitted | PixelFitted, scored: Scored, options: Options) -> dict[str, bytes]:
+def _files(job: Job, fitted: AnyFitted, scored: Scored, options: Options) -> dict[str, bytes]:
     """Return the samples, and the chosen heads where they were asked for."""
     stem = record_stem(job.task.name, options.protocol.name, job.resume)
     test = job.prepared.dataset.test
@@ -277,7 +283,7 @@ def _files(job: Job, fitted: Fitted | PixelFitted, scored: Scored, options: Opti
     if scored.predictions is not None:
         arrays["predictions"] = scored.predictions.astype(np.int32)
     files = {f"{stem}.npz": pack_arrays(arrays)}
-    if options.save_heads:
+    if options.save_heads and not isinstance(fitted, FittedNeighbours):  # these are the training samples themselves
         files[f"{stem}.safetensors"] = _pack_heads(fitted, job.prepared.dataset.classes)
     return files
 
@@ -326,13 +332,13 @@ def breakdown_of(
     return {name: number(round(float(share), 6)) for name, share in zip(classes, shares, strict=True)}
 
 
-def _setting(fitted: Fitted | PixelFitted, place: int) -> SettingFacts:
+def _setting(fitted: AnyFitted, place: int) -> SettingFacts:
     return SettingFacts(**asdict(fitted.settings[place]), validation=number(fitted.validation[place]))
 
 
-def _curves(fitted: Fitted | PixelFitted) -> CurveFacts:
+def _curves(fitted: AnyFitted) -> CurveFacts:
     def column(table: list[list[float]]) -> list[float | None]:
-        return [number(row[fitted.chosen]) for row in table]
+        return [number(row[fitted.chosen]) if row else None for row in table]
 
     curves = fitted.curves
     return CurveFacts(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from virb.card import Card, Frozen, Name
 from virb.digest import digest
-from virb.errors import CardError, did_you_mean, nearest
-from virb.registry import read_yaml
+from virb.errors import CardError, Unsuited
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
 Level = Literal["image", "pixel"]
 Kind = Literal["semantic", "structural"]
 ImageHead = Literal["linear", "frames"]
@@ -27,49 +25,6 @@ Triple = tuple[float, float, float]
 Deviation = Annotated[float, Field(gt=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=10)]
-
-
-class Frozen(BaseModel):
-    """A value that never changes after construction and refuses what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Card(Frozen):
-    """A file of facts with a name."""
-
-    descriptive: ClassVar[frozenset[str]] = frozenset({"title"})
-    """Fields that may be reworded without changing what is measured: they stay out of the digest."""
-
-    name: Name
-    title: str
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Return the card in a file, or one error that lists every problem of it."""
-        content = read_yaml(path)
-        problems = []
-        if "name" in content and content["name"] != path.stem:
-            problems.append(f"name: found {content['name']!r}; it must be the file's own name, '{path.stem}'")
-        try:
-            # Through JSON: strict mode then still takes a YAML list for a tuple.
-            card = cls.model_validate_json(json.dumps(content), strict=True)
-        except TypeError as error:
-            problems.append(str(error))
-        except ValidationError as error:
-            problems += [_problem(detail, cls) for detail in error.errors(include_url=False)]
-        if problems:
-            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise CardError(
-                f"{path} has {count}:\n" + "\n".join(f"  - {problem}" for problem in problems),
-                f"the keys {', '.join(cls.model_fields)}",
-                "correct the card and try again",
-            )
-        return card
-
-    def digest(self) -> str:
-        """Return the digest of what the card means: reworded titles and notes do not change it."""
-        return digest(self.model_dump(mode="json", exclude=set(self.descriptive)))
 
 
 class Published(Frozen):
@@ -199,6 +154,13 @@ class Tiles(Frozen):
     """Boxes drawn in each training picture, of which every epoch takes the next; None: one for each epoch."""
 
 
+class Neighbours(Frozen):
+    """Nearest neighbours in the stead of trained heads; there is nothing to seed."""
+
+    neighbours: tuple[Positive, ...]
+    seeds: Positive = 1
+
+
 class Protocol(Card):
     """The rules of one comparison; records of different protocols never stand in one ranking."""
 
@@ -208,11 +170,26 @@ class Protocol(Card):
     """`none`: validation joins the training samples and the only setting is kept, as published."""
     published: bool = False
     """Epochs, batch and learning rate are the paper's, per task, and stand on the task card."""
-    image: Training
+    image: Training | None = None
+    neighbours: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = ()
+    """Image-level tasks ask so many nearest training samples instead of training a head, as many as do best."""
     pixel: PixelTraining | None = None
     """None: this protocol does not train pixel-wise heads."""
     tiles: Tiles | None = None
     """None: pictures too large for one view are squashed like the others."""
+
+    @model_validator(mode="after")
+    def _images_are_judged_in_one_way(self) -> Self:
+        if (self.image is None) == (not self.neighbours):
+            raise ValueError("give either image (how heads are trained) or neighbours (how many are asked)")
+        if self.neighbours and (self.published or self.choice == "none" or self.pixel):
+            raise ValueError("neighbours are chosen on validation, are not published, and know no pixels")
+        return self
+
+    def digest(self) -> str:
+        """Return the digest of the rules; the one of protocols that train heads is what it always was."""
+        unused = "neighbours" if self.image else "image"
+        return digest(self.model_dump(mode="json", exclude={*self.descriptive, unused}))
 
     @model_validator(mode="after")
     def _only_published_training_changes_pictures(self) -> Self:
@@ -222,18 +199,25 @@ class Protocol(Card):
 
     @model_validator(mode="after")
     def _a_choice_needs_validation(self) -> Self:
-        settings = len(self.image.learning_rates) * len(self.image.weight_decays) * len(self.image.standardise)
+        own = self.image
+        settings = len(own.learning_rates) * len(own.weight_decays) * len(own.standardise) if own else 1
         if self.pixel:
             settings = max(settings, len(self.pixel.learning_rates) * len(self.pixel.weight_decays))
         if self.choice == "none" and settings > 1:
             raise ValueError(f"choice: none allows one setting, and the grid has {settings}")
         return self
 
-    def training(self, task: Task) -> Training | PixelTraining:
+    def suits(self, task: Task) -> bool:
+        """Tell whether this protocol has a way to judge the task's level."""
+        return task.level == "image" or self.pixel is not None
+
+    def training(self, task: Task) -> Training | PixelTraining | Neighbours:
         """Return the training of one task's head, with the paper's numbers where the protocol wants them."""
+        if self.neighbours and task.level == "image":
+            return Neighbours(neighbours=self.neighbours)
         own = self.image if task.level == "image" else self.pixel
         if own is None:
-            raise CardError(
+            raise Unsuited(
                 f"protocol {self.name} does not train pixel-wise heads, and {task.name} needs one",
                 "a protocol card with a 'pixel' part",
                 "choose --tasks image, or another protocol",
@@ -414,45 +398,3 @@ class DataCard(Card):
         if self.access == "open" and not self.archives:
             raise ValueError("access: open needs archives")
         return self
-
-
-def _problem(detail: Any, model: type[BaseModel]) -> str:
-    """Return one problem as a line: where, what was found, what would do."""
-    place = ".".join(str(part) for part in detail["loc"])
-    kind, value = detail["type"], detail["input"]
-    if kind == "extra_forbidden":
-        return f"unknown key '{place}'" + did_you_mean(str(detail["loc"][-1]), _keys_at(model, detail["loc"][:-1]))
-    if kind == "missing" and isinstance(detail["loc"][-1], int):
-        outer = ".".join(str(part) for part in detail["loc"][:-1])
-        return f"{outer}: found {len(value)} values; it needs {detail['loc'][-1] + 1} or more"
-    if kind == "missing":
-        return f"missing key '{place}'"
-    if kind == "value_error":  # a rule between keys: the whole card would be printed as its input
-        return f"{place + ': ' if place else ''}{detail['ctx']['error']}"
-    message = f"{place}: found {value!r}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
-    if kind == "literal_error" and isinstance(value, str):
-        message += f" {nearest(value, _options(detail))}".rstrip()
-    if kind in ("float_type", "int_type") and isinstance(value, str) and _is_number(value):
-        message += f" (YAML reads {value} as text: write {float(value)!r})"
-    return message
-
-
-def _keys_at(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
-    """Return the keys of the mapping at a place inside a card."""
-    for part in place:
-        inner = model.model_fields.get(str(part))
-        kinds = [] if inner is None else [inner.annotation, *get_args(inner.annotation)]
-        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), model)
-    return list(model.model_fields)
-
-
-def _options(detail: Any) -> list[str]:
-    return [option.strip(" '\"") for option in detail["ctx"]["expected"].replace(" or ", ",").split(",")]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

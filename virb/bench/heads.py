@@ -136,7 +136,9 @@ def _print_accuracies(
 ) -> None:
     found = {}
     for rule in rules:
-        fitted = _fit(features, parts["train"], parts["val"], head, classes, protocol(rule).image)
+        training = protocol(rule).image
+        assert training is not None
+        fitted = _fit(features, parts["train"], parts["val"], head, classes, training)
         found[rule] = f"{100 * _accuracy(fitted, features, parts['test']):.1f}"
     reference = 100 * _logistic(features, parts)
     shown = f"{found['quick']:>8}{found.get('standard', '-'):>10}"

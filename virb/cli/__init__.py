@@ -13,6 +13,7 @@ from virb import once, stopping
 from virb.cli.board import compare, export, leaderboard
 from virb.cli.cache import cache_app
 from virb.cli.cards import encoders_app, tasks_app
+from virb.cli.check import check
 from virb.cli.data import data_app
 from virb.cli.doctor import doctor
 from virb.cli.findings import findings
@@ -32,7 +33,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (evaluate, plan, show, leaderboard, compare, export, findings, submit, verify, reproduce, doctor):
+for command in (
+    evaluate,
+    plan,
+    show,
+    leaderboard,
+    compare,
+    export,
+    findings,
+    submit,
+    verify,
+    reproduce,
+    doctor,
+    check,
+):
     app.command()(command)
 for name, group in (
     ("tasks", tasks_app),

@@ -33,8 +33,12 @@ Tasks = Annotated[str, typer.Option(help="'all', a group, task names or card fil
 Sample = Annotated[bool, typer.Option("--sample", help="Run on the built-in sample world: no data set is needed.")]
 Data = Annotated[Path | None, typer.Option(help="Folder with the data sets; default $VIRB_DATA, else ./data.")]
 ProtocolName = Annotated[
-    str | None, typer.Option("--protocol", help="standard, quick or virb2021; default standard, with --sample quick.")
+    str | None,
+    typer.Option(
+        "--protocol", help="standard, quick, virb2021, knn or knn_quick; default standard, with --sample quick."
+    ),
 ]
+Probe = Annotated[str, typer.Option(help="heads, or knn: nearest neighbours, a number without any training.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16, for the encoder.")]
 Limit = Annotated[int | None, typer.Option(help="At most N samples in each split.")]

@@ -20,6 +20,7 @@ from virb.cli.options import (
     Out,
     Precision,
     Prefix,
+    Probe,
     ProtocolName,
     Sample,
     Seeds,
@@ -27,11 +28,13 @@ from virb.cli.options import (
     Workers,
 )
 from virb.cli.printing import columns, indent
-from virb.errors import VirbError
+from virb.errors import Unsuited, VirbError
 
 if TYPE_CHECKING:
     from virb.plan import Options
+    from virb.progress import Progress
     from virb.report import Report
+    from virb.spec import EncoderCard
 
 
 def evaluate(
@@ -43,6 +46,7 @@ def evaluate(
     sample: Sample = False,
     data: Data = None,
     protocol: ProtocolName = None,
+    probe: Probe = "heads",
     device: Device = "auto",
     precision: Precision = "auto",
     limit: Limit = None,
@@ -53,6 +57,10 @@ def evaluate(
     skip_bad: Annotated[
         int, typer.Option("--skip-bad", help="Leave out at most N pictures that cannot be read, and record them.")
     ] = 0,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="First compare each encoder with its architecture untrained, on a sample task."),
+    ] = False,
     workers: Workers = None,
     cache_size: CacheSize = None,
     json_output: Json = False,
@@ -73,7 +81,9 @@ def evaluate(
         check_encoder(card)
     progress = choose()
     if sample:
-        api.make_sample(selection, progress)
+        api.make_sample(selection, progress, options.protocol)
+    for card in cards if check else ():
+        _print_gap(card, options, progress)
 
     report = Report()
     try:
@@ -97,6 +107,7 @@ def plan(
     sample: Sample = False,
     data: Data = None,
     protocol: ProtocolName = None,
+    probe: Probe = "heads",
     device: Device = "auto",
     precision: Precision = "auto",
     limit: Limit = None,
@@ -114,15 +125,17 @@ def plan(
     selection = select_tasks(tasks)
     options = _options(locals())
     if sample:
-        api.make_sample(selection, choose())
+        api.make_sample(selection, choose(), options.protocol)
     from virb.cost import estimate
-    from virb.plan import image_sets, load_encoder, prepare
+    from virb.plan import askable, image_sets, load_encoder, prepare
 
     prepared, missing = prepare(selection, options)
     rows: list[dict[str, Any]] = []
     for card in cards if prepared else ():
         loaded = load_encoder(card)
-        for image_set in image_sets(loaded, prepared, options):
+        suited, gaps_of_encoder = askable(loaded, prepared)
+        missing += gaps_of_encoder
+        for image_set in image_sets(loaded, suited, options):
             cost = estimate(loaded, image_set, options)
             rows.append(
                 {
@@ -155,8 +168,36 @@ def plan(
 def _options(given: dict[str, Any]) -> Options:
     from virb.api import make_options
 
-    names = "sample data device precision limit seeds out force save_heads skip_bad workers cache_size".split()
+    names = "sample data probe device precision limit seeds out force save_heads skip_bad workers cache_size".split()
     return make_options(protocol_name=given["protocol"], **{name: given[name] for name in names if name in given})
+
+
+def _print_gap(card: EncoderCard, options: Options, progress: Progress) -> None:
+    """Say on the side how far an encoder is from its architecture untrained, and warn where it is not."""
+    from virb.gap import RULES, TASK, random_gap
+    from virb.text import show
+
+    try:
+        gap = random_gap(card, options, progress)
+    except Unsuited as error:
+        typer.echo(f"no check of {card.name}: {error.found}", err=True)
+        return
+    score, untrained, low, high, value = (
+        show(number, gap.unit)
+        for number in (gap.score, gap.untrained, gap.difference.low, gap.difference.high, gap.difference.value)
+    )
+    typer.echo(
+        f"check of {gap.encoder}: {score}, {gap.arch} untrained {untrained}; random-init gap {value} [{low}, {high}] "
+        f"(sample {TASK}, {RULES})",
+        err=True,
+    )
+    if not gap.differs:
+        typer.echo(
+            f"WARNING: {gap.encoder} is not better than its architecture with random weights.\n"
+            "Expected: a gap whose interval lies above 0\n"
+            "What to do: see what was loaded with 'virb encoders inspect FILE'; was it trained at all?",
+            err=True,
+        )
 
 
 def _summary(report: Report) -> str:
@@ -186,7 +227,8 @@ def _summary(report: Report) -> str:
 def _explain(report: Report, options: Options) -> None:
     """Say what did not run and why, also when the run was stopped."""
     for gap in report.skipped:
-        typer.echo(f"\nleft out: {gap.task.name}\n{indent(str(gap.error))}", err=True)
+        where = " on ".join(filter(None, (gap.encoder, gap.task.name)))
+        typer.echo(f"\nleft out: {where}\n{indent(str(gap.error))}", err=True)
     for failure in report.failures:
         where = " on ".join(filter(None, (failure.encoder, failure.task)))
         message = str(failure.error) if isinstance(failure.error, VirbError) else _unexpected(failure.error)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from virb.fit.choice import Curves, Setting
-from virb.fit.image import Fitted, Matrix, fit, grid, moments, predict
+from virb.fit.image import Fitted, Matrix, fit, grid, moments, on_device, predict
+from virb.fit.neighbours import FittedNeighbours, fit_neighbours, predict_neighbours
 from virb.fit.pixel import PixelFitted, epochs, fit_pixels, looks, predict_pixels
 
 __all__ = [
     "Curves",
     "Fitted",
+    "FittedNeighbours",
     "Matrix",
     "PixelFitted",
     "Setting",
     "epochs",
     "fit",
+    "fit_neighbours",
     "fit_pixels",
     "grid",
     "looks",
     "moments",
+    "on_device",
     "predict",
+    "predict_neighbours",
     "predict_pixels",
 ]

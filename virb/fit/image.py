@@ -7,9 +7,10 @@ once and standardised for the second. The host never waits for the device inside
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from virb.heads import STACKS, Stack, select
 from virb.metrics import Metric
 from virb.spec import Training
 from virb.types import Features, Split
+
+log = logging.getLogger(__name__)
 
 _EVAL_BATCH = 2048
 _SMALL_BATCH = 256
@@ -143,6 +146,17 @@ def moments(samples: Matrix) -> tuple[torch.Tensor, torch.Tensor]:
     std = (squares / len(samples) - shift.square()).clamp_(min=0).sqrt()
     std = torch.where(std > _TINY * std.mean(), std, torch.ones_like(std))
     return (pivot + shift).float(), std.float()
+
+
+def on_device(features: Features, device: torch.device) -> Features:
+    """Keep features on the GPU while heads train, where they fit."""
+    if device.type != "cuda":
+        return features
+    try:
+        return replace(features, pooled=features.pooled.to(device))
+    except torch.OutOfMemoryError:
+        log.warning("the features do not fit on %s: they stay in memory", device)
+        return features
 
 
 class _Run:

@@ -36,7 +36,7 @@ STACKS: dict[str, Callable[[int, int, int, int, torch.Generator, torch.device], 
     "frames": StackedFrames,
 }
 """Head name to its maker: (settings, width, frames, classes, generator, device)."""
-VERSIONS = {"linear": 1, "frames": 1, **dense.VERSIONS}
+VERSIONS = {"linear": 1, "frames": 1, "neighbours": 1, **dense.VERSIONS}
 """Raised when a head of the same name would train to another answer: part of the resume key."""
 
 

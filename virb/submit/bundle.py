@@ -18,10 +18,11 @@ import yaml
 from pydantic import Field, ValidationError
 
 from virb import __version__
+from virb.card import Frozen, Name
 from virb.digest import digest
 from virb.errors import CardError
 from virb.record import EncoderFacts, Record, reason
-from virb.spec import EncoderCard, Frozen, Name
+from virb.spec import EncoderCard
 from virb.submit.container import MANIFEST, Container, open_container, refuse
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

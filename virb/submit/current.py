@@ -12,7 +12,7 @@ from virb.heads import VERSIONS
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, Metric, metric_for
 from virb.plan import head_for, metrics_for
 from virb.record import Record, comparison_key, resume_key
-from virb.spec import PixelTraining, Protocol, Task, Training
+from virb.spec import Neighbours, PixelTraining, Protocol, Task, Training
 from virb.stream import CHUNK
 from virb.submit.verdict import Finding
 from virb.suite import PROTOCOLS, TASKS, protocol, task
@@ -61,6 +61,8 @@ def cards_of(record: Record) -> tuple[Cards | None, list[Finding]]:
         training = rules.training(task(own.head_of) if own.head_of else own)
     except VirbError as error:
         return None, [broken(f"no such record can be: {error.found}")]
+    if isinstance(training, Neighbours):
+        return None, [broken("it is of nearest neighbours, which are a first look and take no part in submissions")]
     return Cards(own, rules, training.model_copy(update={"seeds": len(record.seeds)})), []
 
 

@@ -199,10 +199,17 @@ def _fitted(record: Record, job: Job, heads: bytes, how: Rerun) -> Fitted:
     for state in named:
         stack = STACKS[job.prepared.head](1, width, task.frames, len(dataset.classes), torch.Generator(), device)
         stacks.append(_filled(stack, state))
-    setting = Setting(record.setting.learning_rate, record.setting.weight_decay, record.setting.standardise)
+    setting = _setting(record)
     size = width * task.frames
     mean, std = (_vector(rest, f"features.{name}", size, setting.standardise, device) for name in ("mean", "std"))
     return Fitted((setting,), 0, np.zeros(1), Curves(), tuple(stacks), mean, std)
+
+
+def _setting(record: Record) -> Setting:
+    chosen = record.setting
+    if chosen.learning_rate is None or chosen.weight_decay is None:
+        raise _Unable("nothing was trained for it")
+    return Setting(chosen.learning_rate, chosen.weight_decay, chosen.standardise)
 
 
 def _filled(stack: Stack, state: Mapping[str, torch.Tensor]) -> Stack:
@@ -281,7 +288,7 @@ def _pixel_fitted(record: Record, job: Job, heads: bytes, features: Features, si
             raise _Unable(f"its heads do not fit: {str(error)[:200]}") from error
         stacks.append(head)
     answer = Answer(job.task.loss, mean.to(how.options.device), scale.to(how.options.device))
-    setting = Setting(record.setting.learning_rate, record.setting.weight_decay, record.setting.standardise)
+    setting = _setting(record)
     return PixelFitted((setting,), 0, np.zeros(1), Curves(), tuple(stacks), answer)
 
 

@@ -1,0 +1,99 @@
+"""Gap (run): is an encoder any better than its own architecture untrained? Nearest neighbours on one sample task.
+
+Weights that were loaded under a wrong prefix, or not at all, look like this: a score that a random network has too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from virb import backbones
+from virb.backbones import Encoder
+from virb.errors import Unsuited, UsageError, VirbError
+from virb.harness import run
+from virb.plan import Options, load_encoder
+from virb.progress import Progress
+from virb.record import Record
+from virb.report import Report
+from virb.sample import ensure
+from virb.spec import EncoderCard
+from virb.stats import Interval, paired_difference
+from virb.suite import protocol, safe_name, select_tasks
+
+TASK, RULES = "dtd", "knn_quick"
+"""Of the sample tasks this one has the fewest pixels to render and to encode."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """An encoder's score, that of its architecture untrained, and their difference with its interval."""
+
+    encoder: str
+    arch: str
+    score: float
+    untrained: float
+    difference: Interval
+    unit: str
+
+    @property
+    def differs(self) -> bool:
+        """Whether the encoder is better, beyond what other test pictures would change."""
+        return self.difference.low > 0
+
+
+def random_gap(source: EncoderCard | nn.Module, options: Options, progress: Progress | None = None) -> Gap:
+    """Return what training has brought, on the cheapest sample task; measured once, then read from the cache folder."""
+    encoder = load_encoder(source)
+    twin = untrained(encoder)
+    task = select_tasks(TASK)
+    there = replace(
+        options,
+        protocol=protocol(RULES),
+        root=ensure([one.dataset for one in task.tasks]),
+        source="sample",
+        out=options.cache / "check",
+        limit=None,
+        seeds=None,
+        force=False,
+        save_heads=False,
+        skip_bad=0,
+    )
+    report = run([encoder, twin], task, there, progress)
+    own, other = (_record(report, one) for one in (encoder, twin))
+    difference = paired_difference((own.score.value, own.replicates), (other.score.value, other.replicates))
+    return Gap(encoder.card.name, encoder.arch, own.score.value, other.score.value, difference, own.score.unit)
+
+
+def untrained(encoder: Encoder) -> Encoder:
+    """Return the same architecture with random weights, under the same view."""
+    arch = encoder.arch.split(".")[0]
+    seed = 1 if encoder.card.weights.startswith("random:") and not encoder.card.weights.endswith("@1") else 0
+    card = EncoderCard(
+        name=safe_name(f"untrained-{encoder.card.name}"),
+        title=f"{arch}, untrained",
+        weights=f"random:{arch}@{seed}",
+        mean=encoder.mean,
+        std=encoder.std,
+        size=encoder.fixed_size,
+    )
+    try:
+        backbones.check_name(card)
+    except UsageError as error:
+        raise Unsuited(
+            f"encoder {encoder.card.name} ({encoder.arch}) is of no architecture that timm could make untrained",
+            "a checkpoint of one of timm's architectures",
+            "leave --check out for this encoder",
+        ) from error
+    return backbones.load_named(card)
+
+
+def _record(report: Report, encoder: Encoder) -> Record:
+    records: Sequence[Record] = [*report.records, *report.resumed]
+    for record in records:
+        if record.encoder.fingerprint == encoder.fingerprint:
+            return record
+    error = report.failures[0].error if report.failures else None
+    raise error if isinstance(error, VirbError) else VirbError(f"the check of {encoder.card.name} failed: {error}")
