@@ -96,6 +96,7 @@ def test_what_is_neither_card_nor_python_is_an_error(capsys: pytest.CaptureFixtu
 # The random-init gap
 
 
+@pytest.mark.slow
 def test_random_weights_in_a_file_are_found_to_be_random(
     sample_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +108,7 @@ def test_random_weights_in_a_file_are_found_to_be_random(
     assert not list(tmp_path.rglob("untrained*")), "what the check measures is no result of the user's"
 
 
+@pytest.mark.slow
 def test_the_gap_is_the_paired_difference_of_two_scores(sample_root: Path) -> None:
     options = make_options(sample=True, data=None)
     gap = gaps.random_gap(encoder_card("random:resnet18"), options)
