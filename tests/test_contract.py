@@ -119,7 +119,7 @@ def test_an_unknown_data_set_is_answered_with_the_nearest_one() -> None:
 def test_the_shipped_folders_hold_cards_for_the_walking_skeleton() -> None:
     assert {"dtd", "clevr_count", "thor_egomotion"} <= set(TASK_NAMES)
     assert {"color", "pixels"} <= set(ENCODER_NAMES)
-    assert set(PROTOCOL_NAMES) == {"standard", "quick", "virb2021"}
+    assert set(PROTOCOL_NAMES) == {"standard", "quick", "virb2021", "knn", "knn_quick"}
 
 
 # Every task
