@@ -23,27 +23,52 @@ Records = Annotated[
 ]
 
 
+Page = Annotated[
+    Path, typer.Option("--out", help="Results folder; with --format html also the file to write, ending in .html.")
+]
+_FORMS = ("table", "csv", "markdown", "json", "html")
+
+
 def leaderboard(
     records: Records = None,
-    out: Out = Path("results"),
+    out: Page = Path("results"),
     by: Annotated[
         str, typer.Option(help="quadrant, task or auto: quadrants where there are more than a few tasks.")
     ] = "auto",
-    form: Annotated[str, typer.Option("--format", help="table, csv, markdown or json.")] = "table",
+    form: Annotated[str, typer.Option("--format", help="table, csv, markdown, json or html.")] = "table",
     add: Annotated[
         list[Path] | None, typer.Option("--add", help="Check a bundle and add its records to the results first.")
     ] = None,
 ) -> None:
-    """Rank encoders on comparable records only."""
-    _refuse(form, ("table", "csv", "markdown", "json"), "format")
+    """Rank encoders on comparable records only; html is one file with table, plots and every encoder's records."""
+    _refuse(form, _FORMS, "format")
     _refuse(by, ("auto", "quadrant", "task"), "view --by")
+    folder, page = _page(out, form)
     for bundle in add or ():
-        _add(bundle, out)
-    results = read(records, out)
+        _add(bundle, folder)
+    results = read(records, folder)
     from virb.leaderboard import boards, render
 
-    typer.echo(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
-    _say_verdicts(out, form)
+    if page is None:
+        typer.echo(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
+        _say_verdicts(folder, form)
+        return
+    from virb.page import html
+    from virb.paths import write_whole
+    from virb.submit.merge import board_notes
+
+    write_whole(page, html(results, boards(results), board_notes(folder)))
+    typer.echo(str(page))
+
+
+def _page(out: Path, form: str) -> tuple[Path, Path | None]:
+    """Return the results folder and the file to write, if any: --out names either."""
+    named = out.suffix.lower() in (".html", ".htm")
+    if named and form != "html":
+        raise UsageError(f"--out {out} is a page, but --format is {form}", "--format html", "add --format html")
+    if form != "html":
+        return out, None
+    return (Path("results"), out) if named else (out, out / "leaderboard.html")
 
 
 def _say_verdicts(out: Path, form: str) -> None:

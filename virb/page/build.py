@@ -54,7 +54,9 @@ def html(results: Results, boards: Sequence[Board]) -> str:
     template = _environment().get_template("page.html")
     drawn, left_out = pictures(results, boards)
     parts = [Part(board, figures(board), _shades(board), drawn) for board in boards]
-    scripts = [path.read_text(encoding="utf-8") for path in (*(LIBRARIES / name for name in SCRIPTS), TEMPLATES / "page.js")]
+    scripts = [
+        path.read_text(encoding="utf-8") for path in (*(LIBRARIES / name for name in SCRIPTS), TEMPLATES / "page.js")
+    ]
     return str(
         template.render(
             parts=parts,
@@ -92,7 +94,8 @@ def _policy(scripts: Sequence[str]) -> str:
     """Return what the browser is told to forbid: all but these very scripts, our style and pictures inside the file."""
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts)
     allowed = " ".join(f"'sha256-{value}'" for value in hashes)
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    rules = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
+    return f"{rules}; base-uri 'none'; form-action 'none'"
 
 
 def _known(value: float | None) -> bool:

@@ -15,10 +15,15 @@ from virb.text import clean, show
 
 def figures(board: Board) -> dict[str, Any]:
     """Return a board as JSON for the plots; encoders and tasks are named by their places in the lists."""
-    scores = [[_point(board.cells.get((row.encoder, column.name)), column) for row in board.rows] for column in board.columns]
+    scores = [
+        [_point(board.cells.get((row.encoder, column.name)), column) for row in board.rows] for column in board.columns
+    ]
     return {
         "encoders": [clean(row.encoder) for row in board.rows],
-        "tasks": [_task(column, power) for column, power in zip(board.columns, map(_power, board.columns, scores), strict=True)],
+        "tasks": [
+            _task(column, power)
+            for column, power in zip(board.columns, map(_power, board.columns, scores), strict=True)
+        ],
         "scores": scores,
         "pairs": _pairs(board),
     }

@@ -11,7 +11,7 @@ DataTable.type("last", { order: { asc: last(1), desc: last(-1) } });
 function scores(section) {
   const form = section.querySelector("form.filters");
   const table = new DataTable(section.querySelector("table.scores"), {
-    paging: false, info: false, autoWidth: false, titleRow: 1, order: [[0, "asc"]],
+    paging: false, info: false, autoWidth: false, titleRow: 1, order: [[2, "asc"]],
     layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
   });
   const total = table.rows().count();
@@ -24,8 +24,8 @@ function scores(section) {
   });
   const filter = () => {
     table.column("encoder:name").search(form.elements.encoder.value, { regex: false, smart: true });
-    for (const fact of ["method", "pretraining"]) {
-      table.column(`${fact}:name`).search(exactly(form.elements[fact].value));
+    for (const { name, value } of form.querySelectorAll("[name=method], [name=pretraining]")) {
+      table.column(`${name}:name`).search(exactly(value));
     }
     table.draw();
   };
@@ -68,7 +68,7 @@ function panel(board, x, members, mark, spread, width) {
   const banded = fitted.filter((point) => seen.get(point.task).length >= 5);
   const marked = data.filter((point) => mark !== "" && point.place === Number(mark));
   const percent = (places) => places.every((place) => board.tasks[place].share);
-  const channels = { x: "x", y: "y", stroke: "task", symbol: "task" };
+  const look = data.length > 400 ? { r: 2, strokeWidth: 0.8, strokeOpacity: 0.6 } : { r: 3 };
   return Plot.plot({
     width, height: Math.min(420, Math.max(300, width * 0.62)), marginLeft: 46, marginBottom: 42, grid: true, inset: 6,
     style: { fontSize: "12px" },
@@ -78,9 +78,9 @@ function panel(board, x, members, mark, spread, width) {
     ariaLabel: `Scores of ${labels.join(", ")} against ${board.tasks[x].name}`,
     marks: [
       spread ? Plot.ruleX(data.filter((point) => point.low !== null), { x: "x", y1: "low", y2: "high", stroke: "task", strokeOpacity: 0.55 }) : null,
-      Plot.linearRegressionY(fitted, { x: "x", y: "y", stroke: "task", ci: 0, strokeWidth: 1.4 }),
       Plot.linearRegressionY(banded, { x: "x", y: "y", stroke: "none", fill: "task", fillOpacity: 0.14, ci: 0.95 }),
-      Plot.dot(data, { ...channels, fill: "task", fillOpacity: 0.35, r: 3 }),
+      Plot.dot(data, { x: "x", y: "y", stroke: "task", symbol: "task", fill: "task", fillOpacity: 0.35, ...look }),
+      Plot.linearRegressionY(fitted, { x: "x", y: "y", stroke: "task", ci: 0, strokeWidth: 1.6 }),
       Plot.dot(marked, { x: "x", y: "y", stroke: "currentColor", r: 8, strokeWidth: 2 }),
       Plot.tip(data, Plot.pointer({ x: "x", y: "y", title: "title", maxRadius: 30, lineWidth: 24 })),
     ],
