@@ -104,7 +104,7 @@ def _fisher(value: float, n: int, method: Method, level: float) -> tuple[float, 
     variance = {
         "pearson": 1 / (n - 3),
         "spearman": (1 + value**2 / 2) / (n - 3),
-        "kendall": 0.437 / (n - 4),
+        "kendall": 0.437 / max(1, n - 4),  # all three are worked out, and Kendall is never asked below five
     }[method]
     middle, half = np.arctanh(value), ndtri((1 + level) / 2) * np.sqrt(variance)
     return float(np.tanh(middle - half)), float(np.tanh(middle + half))
