@@ -137,6 +137,14 @@ def test_coefficients_are_those_of_numpy_with_errors_turned() -> None:
         assert pearson[0] == pytest.approx(sign * np.corrcoef(scores.T)[0, 1], abs=1e-4)
 
 
+@pytest.mark.parametrize("encoders", range(1, 7))
+def test_coefficients_over_few_encoders_are_there_or_say_nothing(encoders: int) -> None:
+    count, *spans = figures(board(encoders, 2))["pairs"]["0-1"]
+    assert count == encoders
+    for value, low, high in spans:
+        assert value is None if encoders < 3 else low <= value <= high
+
+
 def test_intervals_of_errors_keep_their_order_when_turned() -> None:
     for points in figures(board(4, 6))["scores"]:
         assert all(low < value < high for value, low, high, _ in points)

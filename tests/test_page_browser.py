@@ -194,7 +194,7 @@ def points(page: Page) -> list[np.ndarray]:
 def lines(page: Page) -> list[np.ndarray]:
     """Return both ends of each drawn line, in pixels."""
     drawn = page.evaluate(
-        """() => [...document.querySelectorAll(".panels svg [aria-label='linear-regression'] path[fill=none]:not([stroke=none])")]
+        """() => [...document.querySelectorAll(".panels svg [aria-label='linear-regression'] path[fill=none]")]
             .map((path) => path.getAttribute("d").match(/-?[\\d.]+/g).map(Number))"""
     )
     return [np.array(numbers).reshape(-1, 2)[[0, -1]] for numbers in drawn]

@@ -133,7 +133,7 @@ def _hint(cell: Cell, column: Column) -> str:
 
 def _shades(board: Board) -> dict[tuple[str, str], float]:
     """Return each score's place between the worst and the best of its column; none where all are equal."""
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     for column in board.columns:
         turned = {
             row.encoder: column.turned(cell.value)

@@ -65,7 +65,8 @@ function panel(board, x, members, mark, spread, width) {
   const symbols = labels.map((_, place) => SYMBOLS[(place + Math.floor(place / 9)) % 9]);
   const seen = Map.groupBy(data, (point) => point.task);
   const fitted = data.filter((point) => new Set(seen.get(point.task).map((one) => one.x)).size > 2);
-  const banded = fitted.filter((point) => seen.get(point.task).length >= 5);
+  const many = fitted.filter((point) => seen.get(point.task).length >= 5);  // a band over fewer hides everything
+  const few = fitted.filter((point) => seen.get(point.task).length < 5);
   const marked = data.filter((point) => mark !== "" && point.place === Number(mark));
   const percent = (places) => places.every((place) => board.tasks[place].share);
   const look = data.length > 400 ? { r: 2, strokeWidth: 0.8, strokeOpacity: 0.6 } : { r: 3 };
@@ -78,9 +79,9 @@ function panel(board, x, members, mark, spread, width) {
     ariaLabel: `Scores of ${labels.join(", ")} against ${board.tasks[x].name}`,
     marks: [
       spread ? Plot.ruleX(data.filter((point) => point.low !== null), { x: "x", y1: "low", y2: "high", stroke: "task", strokeOpacity: 0.55 }) : null,
-      Plot.linearRegressionY(banded, { x: "x", y: "y", stroke: "none", fill: "task", fillOpacity: 0.14, ci: 0.95 }),
       Plot.dot(data, { x: "x", y: "y", stroke: "task", symbol: "task", fill: "task", fillOpacity: 0.35, ...look }),
-      Plot.linearRegressionY(fitted, { x: "x", y: "y", stroke: "task", ci: 0, strokeWidth: 1.6 }),
+      ...[[few, 0], [many, 0.95]].map(([part, ci]) =>
+        Plot.linearRegressionY(part, { x: "x", y: "y", stroke: "task", strokeWidth: 1.6, fillOpacity: 0.14, ci })),
       Plot.dot(marked, { x: "x", y: "y", stroke: "currentColor", r: 8, strokeWidth: 2 }),
       Plot.tip(data, Plot.pointer({ x: "x", y: "y", title: "title", maxRadius: 30, lineWidth: 24 })),
     ],
