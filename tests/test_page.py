@@ -71,8 +71,9 @@ def test_names_of_strangers_do_not_leave_the_data_of_the_plots() -> None:
 
 
 def test_what_was_left_out_is_said_and_escaped() -> None:
-    page = html(Results(problems=("<b>broken</b>.json",)), [board(2, 2)])
+    page = html(Results(problems=("<b>broken</b>.json",)), [board(2, 2)], ["Submitted: <i>x</i>: 2 verified"])
     assert "&lt;b&gt;broken&lt;/b&gt;.json" in page
+    assert "Submitted: &lt;i&gt;x&lt;/i&gt;: 2 verified" in page
 
 
 def test_the_policy_allows_the_scripts_that_are_there_and_no_network(paper: str) -> None:

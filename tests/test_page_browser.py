@@ -100,6 +100,13 @@ def head(page: Page, name: str) -> Any:
     )
 
 
+def until_sorted(page: Page, name: str, direction: str) -> None:
+    """Wait until a column says how it is sorted: the table lets the browser breathe between a click and the sort."""
+    from playwright.sync_api import expect
+
+    expect(head(page, name)).to_have_attribute("aria-sort", direction)
+
+
 def test_the_papers_numbers_open_without_a_complaint(opened: Open, paper: Board) -> None:
     page = opened(paper)
     assert page.locator("table.scores tbody tr").count() == 28
@@ -117,24 +124,54 @@ def test_a_column_sorts_best_first_and_gaps_stay_last(opened: Open) -> None:
         gaps = ["–"] * (40 - len(words))
         assert len(gaps) > 2
         head(page, name).click()
-        assert head(page, name).get_attribute("aria-sort") == first
+        until_sorted(page, name, first)
         assert shown(page, name) == words + gaps
         head(page, name).click()
+        until_sorted(page, name, "ascending" if first == "descending" else "descending")
         assert shown(page, name) == words[::-1] + gaps
 
 
 def test_sorting_two_hundred_encoders_takes_less_than_a_fifth_of_a_second(opened: Open) -> None:
+    """In CPU time of the page's own thread, from the click to the drawn table: others may use the machine too."""
     page = opened(board(200, 25))
-    times = page.evaluate(
-        """() => [...document.querySelectorAll("table.scores thead tr:last-child > th")].slice(8, 18).map((cell) => {
-            const start = performance.now();
-            cell.click();
-            document.body.offsetHeight;  // until the browser has laid it out
-            return performance.now() - start;
-        })"""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent() -> float:
+        return next(
+            one["value"] for one in session.send("Performance.getMetrics")["metrics"] if one["name"] == "TaskDuration"
+        )
+
+    before = spent()
+    page.evaluate(
+        """async () => {
+            const table = DataTable.tables({ api: true });
+            for (const cell of [...document.querySelectorAll("table.scores thead tr:last-child > th")].slice(8, 18)) {
+                const drawn = new Promise((done) => table.one("draw", done));
+                cell.click();
+                await drawn;
+                await new Promise(requestAnimationFrame);
+                document.body.offsetHeight;
+            }
+        }"""
     )
-    assert head(page, "task01").count() == 1
-    assert float(np.median(times)) < 200, times
+    each = (spent() - before) / 10
+    assert 0.001 < each < 0.2
+
+
+def test_long_boards_have_pages_and_sort_as_a_whole(opened: Open) -> None:
+    one = board(200, 3)
+    page = opened(one)
+    assert len(shown(page, "encoder")) == 50
+    head(page, "task01").click()
+    until_sorted(page, "task01", "descending")
+    best = sorted((one.cells[row.encoder, "task01"].value for row in one.rows), reverse=True)
+    assert shown(page, "task01") == [f"{100 * value:.1f}" for value in best[:50]]
+    page.locator(".dt-paging-button", has_text="2").click()
+    assert shown(page, "task01") == [f"{100 * value:.1f}" for value in best[50:100]]
+    assert page.locator("details.encoder:visible").count() == 200
+    page.select_option(".dt-length select", "-1")
+    assert len(shown(page, "task01")) == 200
 
 
 def test_filters_leave_what_was_asked_for(opened: Open) -> None:
@@ -258,7 +295,7 @@ def test_everything_can_be_reached_by_keyboard(opened: Open) -> None:
             break
     assert reached[-1] == "task01"
     page.keyboard.press("Enter")
-    assert head(page, "task01").get_attribute("aria-sort") == "descending"
+    until_sorted(page, "task01", "descending")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     page.locator("table.scores tbody a", has_text="encoder003").focus()
@@ -280,7 +317,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Open, paper: Board)
     for svg in page.locator(".panels svg[aria-label]").all():
         assert (svg.bounding_box() or {})["width"] <= 360
     head(page, "imagenet").tap()
-    assert head(page, "imagenet").get_attribute("aria-sort") == "descending"
+    until_sorted(page, "imagenet", "descending")
     page.locator("table.scores tbody a").first.tap()
     page.wait_for_selector("details.encoder[open]")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -49,8 +49,11 @@ class Part:
         return sorted(found - {""})
 
 
-def html(results: Results, boards: Sequence[Board]) -> str:
-    """Return the page: boards, plots and a part for every encoder, with everything they need inside."""
+def html(results: Results, boards: Sequence[Board], notes: Sequence[str] = ()) -> str:
+    """Return the page: boards, plots and a part for every encoder, with everything they need inside.
+
+    Notes are said above the boards, such as what was found of submitted records.
+    """
     template = _environment().get_template("page.html")
     drawn, left_out = pictures(results, boards)
     parts = [Part(board, figures(board), _shades(board), drawn) for board in boards]
@@ -65,6 +68,7 @@ def html(results: Results, boards: Sequence[Board]) -> str:
             scripts=scripts,
             policy=_policy(scripts),
             rule=RULE,
+            notes=notes,
             problems=[*results.problems, *left_out],
         )
     )

@@ -10,9 +10,12 @@ DataTable.type("last", { order: { asc: last(1), desc: last(-1) } });
 
 function scores(section) {
   const form = section.querySelector("form.filters");
-  const table = new DataTable(section.querySelector("table.scores"), {
-    paging: false, info: false, autoWidth: false, titleRow: 1, order: [[2, "asc"]],
-    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+  const element = section.querySelector("table.scores");
+  const long = element.tBodies[0].rows.length > 60;  // drawing is what takes time in a sort
+  const table = new DataTable(element, {
+    paging: long, pageLength: 50, lengthMenu: [50, 100, { label: "all", value: -1 }], info: false, autoWidth: false, titleRow: 1, order: [[2, "asc"]],
+    layout: { topStart: null, topEnd: null, bottomStart: long ? ["pageLength", "paging"] : null, bottomEnd: null },
+    language: { lengthMenu: "_MENU_ encoders a page" },
   });
   const total = table.rows().count();
   const exactly = (wanted) => (value) => wanted === "" || value === wanted;
@@ -81,7 +84,7 @@ function panel(board, x, members, mark, spread, width) {
       spread ? Plot.ruleX(data.filter((point) => point.low !== null), { x: "x", y1: "low", y2: "high", stroke: "task", strokeOpacity: 0.55 }) : null,
       Plot.dot(data, { x: "x", y: "y", stroke: "task", symbol: "task", fill: "task", fillOpacity: 0.35, ...look }),
       ...[[few, 0], [many, 0.95]].map(([part, ci]) =>
-        Plot.linearRegressionY(part, { x: "x", y: "y", stroke: "task", strokeWidth: 1.6, fillOpacity: 0.14, ci })),
+        Plot.linearRegressionY(part, { x: "x", y: "y", stroke: "task", strokeWidth: 1.6, fillOpacity: 0.14, ci, clip: "frame" })),
       Plot.dot(marked, { x: "x", y: "y", stroke: "currentColor", r: 8, strokeWidth: 2 }),
       Plot.tip(data, Plot.pointer({ x: "x", y: "y", title: "title", maxRadius: 30, lineWidth: 24 })),
     ],
