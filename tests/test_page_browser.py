@@ -175,6 +175,8 @@ def test_long_boards_have_pages_and_sort_as_a_whole(opened: Open) -> None:
 
 
 def test_filters_leave_what_was_asked_for(opened: Open) -> None:
+    from playwright.sync_api import expect
+
     page = opened(board(30, 8))
     page.select_option("[name=method]", "moco")
     assert set(shown(page, "method")) == {"moco"}
@@ -185,7 +187,7 @@ def test_filters_leave_what_was_asked_for(opened: Open) -> None:
     page.fill("[name=encoder]", "007")
     assert shown(page, "encoder") == ["encoder007"]
     page.click("form.filters [type=reset]")
-    page.wait_for_function("document.querySelectorAll('table.scores tbody tr').length === 30")
+    expect(page.locator("table.scores tbody tr")).to_have_count(30)
     page.select_option("[name=quadrant]", "pixel-structural")
     heads = page.locator("table.scores thead tr:last-child > th").all_inner_texts()
     assert [text.strip() for text in heads if "task" in text and text.strip() != "tasks"] == ["task03", "task07"]
@@ -393,12 +395,14 @@ def test_two_boards_are_one_choice_and_links_find_theirs(opened: Open, paper: Bo
 
 
 def test_sample_pictures_are_seen(opened: Open, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
     results, one = pictured(board(2, 2), tmp_path)
     page = opened(one, results=results)
     page.locator("table.scores tbody a", has_text="encoder000").click()
     picture = page.locator("details.encoder img").first
     picture.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('details.encoder img').naturalWidth === 640")
+    expect(picture).to_have_js_property("naturalWidth", 640)
 
 
 @pytest.mark.parametrize(("encoders", "tasks", "gaps"), [(1, 1, 0.0), (3, 5, 0.4), (30, 25, 0.2), (0, 0, 0.0)])
