@@ -97,6 +97,12 @@ def test_published_numbers_are_shipped_as_they_are_in_the_checkout(setup_cfg: co
         assert reference_folder(package.removeprefix("virb.")) == ROOT / folder
 
 
+def test_templates_and_libraries_of_the_page_are_shipped(setup_cfg: configparser.ConfigParser) -> None:
+    patterns = words(setup_cfg["options.package_data"]["virb.page"])
+    shipped = {path for pattern in patterns for path in (PACKAGE / "page").glob(pattern)}
+    assert shipped == {path for path in (PACKAGE / "page").rglob("*") if path.is_file() and "py" not in path.suffix}
+
+
 def test_the_type_marker_is_there_and_shipped(setup_cfg: configparser.ConfigParser) -> None:
     assert (PACKAGE / "py.typed").is_file()
     assert "py.typed" in words(setup_cfg["options.package_data"]["virb"])
