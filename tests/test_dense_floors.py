@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from virb.errors import DataError
-from virb.metrics import PIXEL_METRICS, PUBLISHED_METRICS, PositionFloor, coarsened, metric_for
+from virb.metrics import PIXEL_METRICS, PUBLISHED_METRICS, PositionFloor, best_rarity, coarsened, metric_for
 from virb.types import IGNORED
 
 CLASSES = 4
@@ -200,3 +200,41 @@ def test_pooling_few_pictures_at_a_time_changes_nothing(monkeypatch: pytest.Monk
     expected = coarsened(labels(), 2, 2)
     monkeypatch.setattr("virb.metrics.floor._CELLS", 1)
     assert torch.equal(coarsened(labels(), 2, 2), expected)
+
+
+def masks() -> torch.Tensor:
+    """Return masks whose things are a minority at every position: at four of ten in the left half, one in the right."""
+    found = torch.zeros(10, 4, 6, dtype=torch.uint8)
+    found[:4, :, :3] = 1
+    found[4:5, :, 3:] = 1
+    return found
+
+
+def test_for_an_overlap_the_constant_map_says_what_is_rare_where_it_is_likeliest() -> None:
+    """By hand: all of the left half overlaps 48 of 12 * 10 + 12; both halves 60 of 240; nothing 0."""
+    floor, metric = PositionFloor("classes", 2), metric_for("iou", "test", "test", 2)
+    floor.add(masks())
+    rarity = best_rarity(floor, metric, masks().split(3))  # type: ignore[no-untyped-call]
+    constant = floor.output(rarity=rarity)
+    assert not floor.output().any()
+    assert constant.tolist() == [[1, 1, 1, 0, 0, 0]] * 4
+    rows = metric.statistics(constant.expand(10, 4, 6), masks()).numpy()
+    assert float(metric.value(metric.totals(rows))) == pytest.approx(48 / 132)
+
+
+def test_for_the_share_of_right_pixels_the_most_frequent_class_is_best() -> None:
+    floor = PositionFloor("classes", CLASSES)
+    floor.add(labels())
+    assert best_rarity(floor, metric_for("pixel_accuracy", "test", "test", CLASSES), [labels()]) == 0.0
+
+
+def test_no_power_is_better_than_the_chosen_one() -> None:
+    common = torch.from_numpy(np.random.default_rng(3).random((20, 6, 5)) < 0.4)
+    wanted = labels(20).where(~common, 0)  # so that one class is the most frequent almost everywhere
+    floor, metric = PositionFloor("classes", CLASSES), metric_for("miou", "test", "test", CLASSES)
+    floor.add(wanted)
+    values = []
+    for rarity in (best_rarity(floor, metric, [wanted]), *np.linspace(0, 1, 11)):
+        output = floor.output(rarity=float(rarity)).expand(20, 6, 5)
+        values.append(float(metric.value(metric.totals(metric.statistics(output, wanted).numpy()))))
+    assert values[0] == max(values) > values[1]

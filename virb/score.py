@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.metadata import version
 
 import numpy as np
 import torch
 
 from virb.backbones import Encoder
+from virb.digest import seed_of
 from virb.errors import NumericsError
 from virb.fit import Fitted, FittedNeighbours, PixelFitted, predict, predict_neighbours, predict_pixels
 from virb.heads import VERSIONS, state
-from virb.metrics import MeanIoU, Metric, PositionFloor, class_accuracies, coarsened, metric_for
+from virb.metrics import MeanIoU, Metric, PositionFloor, best_rarity, class_accuracies, coarsened, metric_for
 from virb.plan import ImageSet, Job, Options
 from virb.record import (
     CurveFacts,
@@ -42,6 +43,8 @@ from virb.types import IGNORED, Dataset, Features, Numerics
 
 _BATCH = 64
 AnyFitted = Fitted | FittedNeighbours | PixelFitted
+_COMPARED = 2000
+"""Training pictures on which constant maps are compared, at the most."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,15 @@ def score_pixels(job: Job, fitted: PixelFitted, features: Features, truth: Truth
     """Return statistics of every test sample of a pixel task, each scored exactly once per seed."""
     dataset = job.prepared.dataset
     metrics = _metrics(job)
-    floor = _floor(dataset, truth.whole, device)
+    floors = _floors(dataset, truth.whole, metrics, device)
     rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     below: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     above, blank = [], 0
     for predictions, wanted in predict_pixels(fitted, features, truth.targets, job.prepared.tested, device):
         for one in predictions:
             _check_finite(one)
-        constant = floor(int(wanted.shape[-2]), int(wanted.shape[-1])).expand(wanted.shape)
         for metric in metrics:
+            constant = floors[metric.name](int(wanted.shape[-2]), int(wanted.shape[-1])).expand(wanted.shape)
             by_seed = [metric.statistics(one, wanted) for one in predictions]
             rows[metric.name].append(torch.stack(by_seed).cpu().numpy())
             below[metric.name].append(metric.statistics(constant, wanted).cpu().numpy())
@@ -117,16 +120,28 @@ def _coarse(wanted: torch.Tensor, features: Features, size: int) -> torch.Tensor
     return coarsened(wanted, height, width)
 
 
-def _floor(dataset: Dataset, targets: Targets, device: torch.device) -> Callable[[int, int], torch.Tensor]:
-    """Return the best constant map on train, at any size: each position's most frequent class, or its mean.
+def _floors(
+    dataset: Dataset, targets: Targets, metrics: Sequence[Metric], device: torch.device
+) -> dict[str, Callable[[int, int], torch.Tensor]]:
+    """Return by metric the best constant map on train, at any size: a class for each position, or its mean.
 
     A position is one of the whole picture, also where heads see pieces and cannot know where these lie.
     """
     floor = PositionFloor(targets.kind, len(dataset.classes) or IGNORED)
     train = dataset.train.targets
-    for start in range(0, len(train), _BATCH):
-        floor.add(targets.take(train[start : start + _BATCH]).to(device))
-    return lru_cache(maxsize=4)(floor.output)
+    for target in _batches(targets, train, device):
+        floor.add(target)
+    some = np.sort(np.random.default_rng(seed_of("floor")).permutation(train)[:_COMPARED])
+    found: dict[str, Callable[[int, int], torch.Tensor]] = {}
+    for metric in metrics:
+        rarity = best_rarity(floor, metric, _batches(targets, some, device)) if targets.kind == "classes" else 0.0
+        found[metric.name] = lru_cache(maxsize=4)(partial(floor.output, rarity=rarity))
+    return found
+
+
+def _batches(targets: Targets, rows: np.ndarray, device: torch.device) -> Iterator[torch.Tensor]:
+    for start in range(0, len(rows), _BATCH):
+        yield targets.take(rows[start : start + _BATCH]).to(device)
 
 
 def _check_finite(outputs: torch.Tensor) -> None:

@@ -41,7 +41,7 @@ def inspect(card: EncoderCard, understood: Understanding) -> Inspection:
     said = facts_of(understood, notes)
     wanted = [name for name in one.wanted if not name.endswith("num_batches_tracked")]
     facts: dict[str, Any] = {
-        "file": understood.path.name,
+        "file": str(understood.path),
         "container": said.container,
         "prefix": said.prefix,
         "naming": said.naming,

@@ -9,7 +9,7 @@ score has a bootstrap interval, two encoders have a paired test, and nothing dep
 from __future__ import annotations
 
 from virb.metrics.common import Direction, Metric
-from virb.metrics.floor import PositionFloor, coarsened
+from virb.metrics.floor import PositionFloor, best_rarity, coarsened
 from virb.metrics.image import METRICS, Mean, MeanPerClass, class_accuracies
 from virb.metrics.overlap import MeanIoU, PublishedMeanIoU
 from virb.metrics.pixel import PIXEL_METRICS, PUBLISHED_METRICS, PixelRatio, Window, metric_for
@@ -27,6 +27,7 @@ __all__ = [
     "PositionFloor",
     "PublishedMeanIoU",
     "Window",
+    "best_rarity",
     "class_accuracies",
     "coarsened",
     "metric_for",

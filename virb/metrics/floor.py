@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from virb.errors import DataError
-from virb.metrics.common import refuse_unknown
+from virb.metrics.common import Metric, refuse_unknown
 from virb.types import IGNORED, LabelKind
 
 if TYPE_CHECKING:
     import torch
 
+RARITIES = tuple(step / 10 for step in range(11))
+"""From the most frequent class to the one that is most above its share."""
+_BATCH = 64
 _CELLS = 1 << 24
 """Counts in memory at a time when targets are pooled: 128 MiB."""
 
@@ -23,6 +27,10 @@ class PositionFloor:
     Fitted batch by batch on targets of one size. The mean and not the median, which would be better by absolute
     error, because it needs one number a position instead of all. Where no training picture says anything, the
     answer is that of all positions together. Of classes that are equally frequent the first is taken.
+
+    The most frequent class is best for the share of right pixels, but not for an overlap: it never says what is rare,
+    and what is never said overlaps with nothing. So frequencies can be divided by a power of each class's share of
+    all pixels, `rarity`; who scores chooses the power that is best on train.
     """
 
     def __init__(self, kind: LabelKind, classes: int = IGNORED) -> None:
@@ -68,7 +76,7 @@ class PositionFloor:
         self.counts += counted.sum(0).int()
         self.sums += target.double().where(counted, 0.0).sum(0)
 
-    def output(self, height: int | None = None, width: int | None = None) -> torch.Tensor:
+    def output(self, height: int | None = None, width: int | None = None, rarity: float = 0.0) -> torch.Tensor:
         """Return the map: classes int64 [H, W], or float32 [..., H, W]; at another size by the nearest position."""
         if not bool(self.counts.any()):
             raise DataError(
@@ -76,15 +84,18 @@ class PositionFloor:
                 "at least one, to fit the constant predictor",
                 "look at the label files: all of it is void",
             )
-        found = self._majority() if self.kind == "classes" else self._mean()
+        found = self._majority(rarity) if self.kind == "classes" else self._mean()
         if height is None or width is None:
             return found
         rows, columns = (_cells(new, old, found) for new, old in ((height, found.shape[-2]), (width, found.shape[-1])))
         return found[..., rows, :][..., columns]
 
-    def _majority(self) -> torch.Tensor:
-        overall = self.counts.flatten(1).long().sum(1).argmax()
-        return self.counts.argmax(0).where(self.counts.any(0), overall)
+    def _majority(self, rarity: float) -> torch.Tensor:
+        totals = self.counts.flatten(1).long().sum(1)
+        weighted = self.counts
+        if rarity:
+            weighted = self.counts / (totals / totals.sum()).clamp(min=1e-12).pow(rarity)[:, None, None]
+        return weighted.argmax(0).where(self.counts.any(0), totals.argmax())
 
     def _mean(self) -> torch.Tensor:
         known = self.counts > 0
@@ -92,13 +103,27 @@ class PositionFloor:
         return (self.sums / self.counts.clamp(min=1)).where(known, overall).float()
 
 
-def position_constant(kind: LabelKind, targets: np.ndarray, classes: int) -> np.ndarray:
-    """Return the best constant map for training targets [n, ..., H, W] that are in memory."""
+def best_rarity(floor: PositionFloor, metric: Metric, targets: Iterable[torch.Tensor]) -> float:
+    """Return the power that makes the constant map best by a metric on training targets; the smallest of equals."""
+    maps = [floor.output(rarity=rarity) for rarity in RARITIES]
+    sums = [np.zeros(())] * len(maps)
+    for wanted in targets:
+        for place, constant in enumerate(maps):
+            rows = metric.statistics(constant.expand(wanted.shape), wanted)
+            sums[place] = sums[place] + metric.totals(rows.cpu().numpy())
+    values = [float(metric.value(total)) for total in sums]
+    ordered = values if metric.direction == "higher" else [-value for value in values]
+    return RARITIES[int(np.nanargmax(ordered))]
+
+
+def position_constant(kind: LabelKind, targets: np.ndarray, classes: int, metric: Metric) -> np.ndarray:
+    """Return the map that is best by a metric for training targets [n, ..., H, W] that are in memory."""
     import torch
 
-    floor = PositionFloor(kind, classes or IGNORED)
-    floor.add(torch.from_numpy(targets))
-    return np.asarray(floor.output().numpy())
+    floor, given = PositionFloor(kind, classes or IGNORED), torch.from_numpy(targets)
+    floor.add(given)
+    rarity = best_rarity(floor, metric, torch.split(given, _BATCH)) if kind == "classes" else 0.0
+    return np.asarray(floor.output(rarity=rarity).numpy())
 
 
 def coarsened(target: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -45,7 +45,7 @@ class MeanIoU:
 
     def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
         """Return each position's most frequent class."""
-        return position_constant("classes", targets, classes)
+        return position_constant("classes", targets, classes, self)
 
     def totals(self, statistics: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Return counts over the set, [3K]."""
@@ -92,7 +92,7 @@ class PublishedMeanIoU:
 
     def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
         """Return each position's most frequent class."""
-        return position_constant("classes", targets, classes)
+        return position_constant("classes", targets, classes, self)
 
     def totals(self, statistics: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Return (sum, pictures)."""

@@ -107,7 +107,7 @@ class PixelRatio:
 
     def constant(self, targets: np.ndarray, classes: int) -> np.ndarray:
         """Return each position's most frequent class, or its mean."""
-        return position_constant(self.kind, targets, classes)
+        return position_constant(self.kind, targets, classes, self)
 
     def totals(self, statistics: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Return (numerator, denominator)."""
