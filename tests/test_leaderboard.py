@@ -276,7 +276,8 @@ def test_one_rich_encoder_does_not_stand_alone() -> None:
     assert ranks(records) == {"a": 1.0, "rich": 2.0, "b": 3.0}
 
 
-def test_without_a_common_task_nobody_is_ranked() -> None:
+def test_without_a_common_task_nobody_is_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # the table in one block
     board = only(grid({"a": {"dtd": 0.9}, "b": {"pets": 0.5}}))
     assert column(board, "rank") == {"a": None, "b": None}
     assert set(encoders(board)) == {"a", "b"}

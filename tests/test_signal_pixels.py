@@ -6,7 +6,6 @@ All eight pixel tasks of the sample world at its usual size, under the quick pro
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,7 +80,7 @@ class Mixed:
 
 
 @pytest.fixture(scope="module")
-def shuffled_records(options: Options, random_records: dict[str, Record]) -> Iterator[dict[str, Record]]:
+def shuffled_records(options: Options, random_records: dict[str, Record]) -> dict[str, Record]:
     """Return what the same maps score when pictures have changed them among each other, all splits together."""
     original = cache_module.Cache.features
 
@@ -93,7 +92,7 @@ def shuffled_records(options: Options, random_records: dict[str, Record]) -> Ite
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache_module.Cache, "features", shuffled)
-        yield run(options, "random:resnet18", "shuffled")
+        return run(options, "random:resnet18", "shuffled")
 
 
 @pytest.fixture(scope="module")

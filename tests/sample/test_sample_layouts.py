@@ -32,7 +32,7 @@ def test_textures_lie_as_dtd_lays_them(small):
 
 def test_tabletops_lie_as_clevr_lays_them(small):
     top = small / "CLEVR_v1.0"
-    for split, expected in (("train", 19), ("val", 5)):
+    for split, expected in (("train", 19), ("val", 10)):
         scenes = json.loads((top / "scenes" / f"CLEVR_{split}_scenes.json").read_text())
         assert scenes["info"]["split"] == split
         names = [scene["image_filename"] for scene in scenes["scenes"]]
@@ -82,7 +82,7 @@ def test_relationships_agree_with_where_things_are_in_the_picture(small):
 
 def test_the_usual_size_holds_what_was_promised():
     assert len(WRITERS["dtd"].items(1.0)) == 47 * (8 + 2 + 4)
-    assert Counter(split for split, _, _ in WRITERS["clevr"].items(1.0)) == {"train": 960, "val": 240}
+    assert Counter(split for split, _, _ in WRITERS["clevr"].items(1.0)) == {"train": 960, "val": 480}
     assert Counter(split for split, _, _ in WRITERS["thor_egomotion"].items(1.0)) == {"train": 480, "val": 192}
 
 

@@ -94,7 +94,7 @@ def check_facts(record: Record, cards: Cards) -> Iterator[Finding]:
 
 
 def _check_training(record: Record, cards: Cards, comparison: str) -> Iterator[Finding]:
-    cells = [setting.model_dump(exclude={"validation"}) for setting in record.settings]
+    cells = [setting.model_dump(exclude={"validation"}, exclude_none=True) for setting in record.settings]
     training = cards.training
     wanted = pixel_grid(training) if isinstance(training, PixelTraining) else grid(training)
     if cells != [asdict(setting) for setting in wanted]:
