@@ -526,7 +526,6 @@ def test_only_three_tasks_are_cut_and_only_where_the_protocol_says_so(name: str)
     ("name", "epochs"),
     [
         ("cityscapes", 12),
-        ("egohands", 12),
         ("kitti_flow", 20),
     ],
 )
@@ -535,7 +534,8 @@ def test_the_score_of_whole_pictures_put_together_beats_the_best_constant(
 ) -> None:
     """An untrained ResNet-18 on the sample world, under `standard` with few epochs at 96 pixels.
 
-    The constant knows where in the whole picture a pixel lies, which no tile tells: so it is not beaten by default.
+    The constant knows where in the whole picture a pixel lies, which no tile tells: so it is not beaten by default,
+    and on EgoHands not at all: whose hand it is shows in where it comes from.
     """
     world = ensure([select_tasks(name).tasks[0].dataset])
     given = options(world, size=96, head="dense_linear", epochs=epochs, batch=16, learning_rates=(1e-2,))
