@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from virb.cli import main
 from virb.errors import UsageError
 from virb.leaderboard import boards, record_rows
 from virb.leaderboard.render import render
+from virb.paths import reference_folder
 from virb.record import pack_arrays
 from virb.results import load
 
@@ -44,6 +46,18 @@ def test_sound_records_are_read_without_a_word(out: Path) -> None:
     results = load([out, out])
     assert len(results.records) == 4
     assert not results.problems
+
+
+@pytest.mark.parametrize("inner", ["", "records"])
+def test_a_set_of_published_numbers_beside_the_records_is_not_taken_for_one(out: Path, inner: str) -> None:
+    shutil.copytree(reference_folder("paper2021"), out / "paper2021")
+    results = load([out / inner])
+    assert (len(results.records), results.references, results.problems) == (4, (), ())
+
+
+def test_the_results_folder_of_a_fresh_checkout_holds_no_records(tmp_path: Path) -> None:
+    shutil.copytree(reference_folder("paper2021"), tmp_path / "paper2021")
+    assert load([tmp_path]).problems == ()
 
 
 def score(content: dict[str, Any], **changes: float) -> None:

@@ -49,7 +49,7 @@ def load(places: Iterable[str | Path]) -> Results:
         found, wrong = read_references(place)
         references += found
         problems += wrong
-        for path in sorted([*place.glob("records/*/*.json"), *place.glob("*/*.json")]):
+        for path in _record_files(place):
             try:
                 record = read_record(path)
                 check(record, path)
@@ -65,6 +65,14 @@ def load(places: Iterable[str | Path]) -> Results:
         tuple(folder for _, folder in pairs),
         tuple(references),
         (*problems, *contradictions),
+    )
+
+
+def _record_files(place: Path) -> list[Path]:
+    """Return the records of a results folder, or of the folder of records in one; sets of published numbers are none."""
+    inside = place / "records"
+    return sorted(
+        path for path in (inside if inside.is_dir() else place).glob("*/*.json") if path.parent.name not in SETS
     )
 
 
