@@ -69,7 +69,7 @@ def load(places: Iterable[str | Path]) -> Results:
 
 
 def _record_files(place: Path) -> list[Path]:
-    """Return the records of a results folder, or of the folder of records in one; sets of published numbers are none."""
+    """Return the records of a results folder, or of a folder of records; published numbers are none."""
     inside = place / "records"
     return sorted(
         path for path in (inside if inside.is_dir() else place).glob("*/*.json") if path.parent.name not in SETS
