@@ -36,6 +36,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(autouse=True)
+def denormals_as_they_were() -> Iterator[None]:
+    """Fail the test that leaves denormal numbers flushed: it would change the sums of whatever comes after it."""
+    yield
+    flushed = (torch.tensor([2.0**-1060], dtype=torch.float64) * 1.0).item() == 0
+    torch.set_flush_denormal(False)
+    assert not flushed, "this test leaves denormal numbers flushed to zero for the rest of the process"
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
     """Return what makes a folder once for all processes of a session; the first makes it, the others wait."""

@@ -86,7 +86,6 @@ def as_it_was() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(False)
     root.setLevel(level)
     root.handlers[:] = handlers
 

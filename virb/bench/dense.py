@@ -14,6 +14,7 @@ import torch
 
 from virb.fit import fit_pixels
 from virb.fit.answer import Answer
+from virb.fit.denormals import denormals_flushed
 from virb.fit.source import Source
 from virb.heads.dense import DENSE, DenseHeads, Inputs, LevelMoments
 from virb.metrics import metric_for
@@ -44,8 +45,7 @@ def compare(arch: str, size: int, samples: int, batch: int, rounds: int, device_
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, denormals_flushed():
         ours, bare = measure(world(Path(folder), arch, size, samples), batch, rounds, device)
     torch.set_num_threads(threads)
     ratios = sorted(one / two for one, two in zip(ours, bare, strict=True))

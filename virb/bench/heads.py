@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from virb.api import make_options, make_sample
 from virb.fit import Fitted, fit, predict
+from virb.fit.denormals import denormals_flushed
 from virb.metrics import METRICS
 from virb.plan import image_sets, load_encoder, prepare
 from virb.spec import Training
@@ -60,14 +61,12 @@ def compare_speed(samples: int, width: int, classes: int, rounds: int) -> None:
     rates = _SETTINGS.learning_rates
     stacked, plain = [], []
     for turn in range(rounds):
-        torch.set_flush_denormal(True)
-        seconds = _cpu(lambda: _fit(features, parts["train"], none, "linear", classes, _SETTINGS))
+        with denormals_flushed():
+            seconds = _cpu(lambda: _fit(features, parts["train"], none, "linear", classes, _SETTINGS))
         stacked.append(seconds / settings / _EPOCHS)
-        torch.set_flush_denormal(False)
         rate = rates[turn % len(rates)]
         plain.append(_cpu(lambda rate=rate: loop.epoch(rate)))  # type: ignore[misc]
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     ratios = sorted(one / two for one, two in zip(plain, stacked, strict=True))
     print(
         f"linear head, {settings} settings, batch {_SETTINGS.batch}, N {samples:,}, D {width:,}, K {classes}, 1 thread"

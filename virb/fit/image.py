@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from virb.digest import seed_of
 from virb.errors import NumericsError
+from virb.fit.adam import StackedAdam
 from virb.fit.choice import Curves, Setting, average, choose, one_thread, standard_error
 from virb.heads import STACKS, Stack, select
 from virb.metrics import Metric
@@ -184,15 +185,13 @@ class _Run:
         self.rows: list[np.ndarray] = []  # per setting, the validation statistics of the last look
         frames = samples.index.shape[1]
         width = samples.pooled.shape[1]
-        groups: list[dict[str, object]] = []
         for standardise, cells in itertools.groupby(settings, key=lambda setting: setting.standardise):
             members = list(cells)
             initial = torch.Generator().manual_seed(seed_of(f"head/{name}"))
             stack = STACKS[head](len(members), width, frames, classes, initial, device)
             self.stacks.append((standardise, stack))
-            groups += [_group(stack, place, setting) for place, setting in enumerate(members)]
-        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[training.optimiser]
-        self.optimiser = kind(groups, fused=True)
+        decays = [setting.weight_decay for setting in settings]
+        self.optimiser = StackedAdam(training.optimiser, [stack for _, stack in self.stacks], decays)
 
     def train(self, advance: Callable[[int], None]) -> None:
         """Train every setting for all epochs."""
@@ -220,12 +219,11 @@ class _Run:
         shuffled = torch.randperm(len(self.samples), generator=self.order).to(self.samples.index.device)
         targets = self.samples.targets
         for chosen in torch.split(shuffled, self.training.batch):
-            self._set_rates(step, steps)
             inputs = self.samples.rows(chosen)
             losses = [
                 stack.gradients(shown, targets[chosen.to(targets.device)]) for shown, stack in self._shown(inputs)
             ]
-            self.optimiser.step()
+            self.optimiser.step(self._rates(step, steps))
             total += torch.cat(losses) * len(chosen)
             step += 1
         return total / len(self.samples)
@@ -235,12 +233,9 @@ class _Run:
         for standardise, stack in self.stacks:
             yield ((inputs - mean).div_(std) if standardise else inputs), stack
 
-    def _set_rates(self, step: int, steps: int) -> None:
-        if self.training.schedule == "constant":
-            return
-        share = 0.5 * (1 + math.cos(math.pi * step / steps))
-        for group, setting in zip(self.optimiser.param_groups, self.settings, strict=True):
-            group["lr"] = setting.learning_rate * share
+    def _rates(self, step: int, steps: int) -> list[float]:
+        share = 1.0 if self.training.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * step / steps))
+        return [setting.learning_rate * share for setting in self.settings]
 
     def _note(self, epoch: int, losses: torch.Tensor) -> None:
         """Write one point of the curves; this is where the host looks at the device, once in a while."""
@@ -273,14 +268,6 @@ class _Run:
         self.rows = [np.concatenate(parts) for parts in rows]
         scores = [float(self.metric.value(self.metric.totals(statistics))) for statistics in self.rows]
         return (loss / len(self.held)).tolist(), scores
-
-
-def _group(stack: Stack, place: int, setting: Setting) -> dict[str, object]:
-    """Return an optimiser group over one setting's slices; they share memory with the stack."""
-    slices = [parameter[place] for parameter in stack.parameters]
-    for view, grad in zip(slices, stack.grads, strict=True):
-        view.grad = grad[place]
-    return {"params": slices, "lr": setting.learning_rate, "weight_decay": setting.weight_decay}
 
 
 def _check_inputs(inputs: torch.Tensor) -> None:
