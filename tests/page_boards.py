@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from recordings import Test, hits, recording
 
+from virb.bench.records import Split, hits, recording
 from virb.leaderboard import Board, Cell, Column, Row
 from virb.record import FileFacts, Record
 from virb.results import Results
@@ -28,7 +28,7 @@ SPAN = 0.02
 
 
 def example() -> Record:
-    test = Test("dtd")
+    test = Split("dtd")
     return recording("someone", test, hits(test, 0.5, 0))[0]
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import Test, hits, lay
 from scipy.stats import rankdata
 
+from virb.bench.records import Split, hits, lay
 from virb.bench.stats import RANKS, correlation_coverage, coverage, rank_coverage, scenes
 from virb.cli import main
 from virb.errors import UsageError, VirbError
@@ -17,10 +17,10 @@ from virb.results import load
 from virb.stats import holm, mean_ranks, p_of_difference, places, rank_intervals, sign_test
 
 TASKS = [
-    Test("dtd"),
-    Test("pets"),
-    Test("count", kind="structural"),
-    Test("depth", level="pixel", metric="pixel_accuracy"),
+    Split("dtd"),
+    Split("pets"),
+    Split("count", kind="structural"),
+    Split("depth", level="pixel", metric="pixel_accuracy"),
 ]
 
 

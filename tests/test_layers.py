@@ -18,7 +18,7 @@ import virb
 PACKAGE = Path(virb.__file__).parent
 ROWS = [
     "errors paths digest classes progress text stopping locks once journal",
-    "registry formats matlab fetch workers architectures",
+    "registry formats matlab fetch workers architectures arrays",
     "card",
     "spec types plugins",
     "suite record stats weights store data sample checkpoints backbones encode heads metrics boxes",
@@ -31,8 +31,9 @@ ROWS = [
     "plots gap",
     "page submit",
     "api",
-    "launch bench",
+    "launch",
     "cli",
+    "bench",
 ]
 ROW = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 NEIGHBOURS = {("checkpoints", "backbones"), ("encode", "backbones")}

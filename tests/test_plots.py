@@ -14,13 +14,13 @@ from extents import faults
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
-from recordings import Test, hits, lay
 from scipy import stats
 
 from virb.analysis.correlation import against, between, table
 from virb.analysis.gather import gather
 from virb.analysis.ranks import best, critical_difference, rank, runs
 from virb.analysis.scores import Scores, choose_tasks
+from virb.bench.records import Split, hits, lay
 from virb.digest import digest
 from virb.errors import UsageError, VirbError
 from virb.paths import reference_folder
@@ -211,7 +211,7 @@ def written(out: Path, protocol: str = "standard") -> None:
     """Records of three encoders on two tasks, with their samples beside them."""
     for place, task in enumerate(("imagenet", "dtd")):
         for number, chance in enumerate((0.3, 0.6, 0.8)):
-            test = Test(task, metric="top1")
+            test = Split(task, metric="top1")
             rules = {"protocol__name": protocol, "keys__resume": digest([protocol, task, number])}
             lay(out, f"encoder{number}", test, hits(test, chance, place, number), **rules)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from recordings import Test, hits, lay
 
+import virb
+from virb.bench.records import Split, hits, lay
 from virb.cli import main
 from virb.errors import UsageError
 from virb.leaderboard import boards, record_rows
@@ -20,7 +23,7 @@ from virb.paths import reference_folder
 from virb.record import pack_arrays
 from virb.results import load
 
-DTD, DEPTH = Test("dtd"), Test("depth", level="pixel", kind="structural")
+DTD, DEPTH = Split("dtd"), Split("depth", level="pixel", kind="structural")
 
 
 @pytest.fixture
@@ -166,7 +169,7 @@ def test_export_holds_every_record(out: Path, capsys: pytest.CaptureFixture[str]
 
 
 def board_with_lost(tmp_path: Path, lost: int, **facts: Any) -> Any:
-    test = Test("dtd", samples=400)
+    test = Split("dtd", samples=400)
     lay(tmp_path, "whole", test, hits(test, 0.6, 0, 0))
     lay(tmp_path, "again", test, hits(test, 0.5, 0, 2), created="2025-01-01T00:00:00+00:00")
     kept = np.arange(lost, 400)
@@ -186,7 +189,7 @@ def board_with_lost(tmp_path: Path, lost: int, **facts: Any) -> Any:
 def test_a_few_lost_samples_are_compared_on_what_all_have(tmp_path: Path) -> None:
     board = board_with_lost(tmp_path, 4)
     assert {row.encoder for row in board.rows} == {"whole", "again", "lossy"}
-    whole = hits(Test("dtd", samples=400), 0.6, 0, 0)[0, 4:, 0]
+    whole = hits(Split("dtd", samples=400), 0.6, 0, 0)[0, 4:, 0]
     assert board.cells["whole", "dtd"].value == pytest.approx(whole.mean())
     assert not board.left_out
     assert "test samples that all encoders have" in " ".join(render([board], "table").split())
@@ -201,3 +204,53 @@ def test_many_lost_samples_are_another_test(tmp_path: Path) -> None:
 def test_other_data_with_the_same_ids_are_another_test(tmp_path: Path) -> None:
     board = board_with_lost(tmp_path, 0)
     assert {row.encoder for row in board.rows} == {"whole", "again"}
+
+
+@pytest.mark.parametrize("damage", ["gone", "twice", "short", "table"])
+def test_samples_whose_names_do_not_fit_make_no_common_ones(tmp_path: Path, damage: str) -> None:
+    """Statistics and hash are right, so the record stands; it can only not be matched sample by sample."""
+    split = Split("dtd", samples=400)
+    lay(tmp_path, "whole", split, hits(split, 0.6, 0, 0))
+    lay(tmp_path, "again", split, hits(split, 0.5, 0, 2))
+    kept, facts = np.arange(4, 400), {"data__digest": "e" * 32}
+    ids = [f"dtd/{place}" for place in kept]
+    _, path = lay(tmp_path, "lossy", split, hits(split, 0.6, 0, 1)[:, kept], ids=ids, **facts)
+    with np.load(path.with_suffix(".npz")) as found:
+        arrays = dict(found)
+    if damage == "gone":
+        del arrays["ids"]
+    else:
+        wrong = {"twice": [*ids[1:], ids[1]], "short": ids[1:], "table": [[one] for one in ids]}
+        arrays["ids"] = np.array(wrong[damage])
+    content = pack_arrays(arrays)
+    path.with_suffix(".npz").write_bytes(content)
+    edit(path, lambda told: told["samples"].update(sha256=hashlib.sha256(content).hexdigest()))
+    (board,) = boards(load([tmp_path]))
+    assert {row.encoder for row in board.rows} == {"whole", "again"}
+    assert "lossy on dtd: data eeeeeeee" in board.left_out[0]
+
+
+def test_a_file_larger_than_any_honest_one_is_left_out_unread(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("virb.results.LARGEST_ARRAYS", 10)
+    results = load([out])
+    assert not results.records
+    assert "where 10 are the most" in results.problems[0]
+    monkeypatch.setattr("virb.record.LARGEST_RECORD", 11)
+    assert "where 11 are the most" in load([out]).problems[0]
+
+
+def test_samples_that_unpack_to_more_than_they_say_are_left_out(out: Path) -> None:
+    path = one(out)
+    packed = bytearray(pack_arrays({"statistics.top1": np.zeros((1, 1 << 20, 2))}))
+    start = packed.rindex(b"PK\x01\x02")
+    packed[start + 24 : start + 28] = struct.pack("<L", 128 + 16)
+    path.with_suffix(".npz").write_bytes(packed)
+    edit(path, lambda told: told["samples"].update(sha256=hashlib.sha256(packed).hexdigest()))
+    assert "Bad CRC" in load([out]).problems[0]
+
+
+def test_python_reads_what_the_board_reads(out: Path) -> None:
+    edit(one(out), lift)
+    with pytest.warns(UserWarning, match="left out: .*its statistics give"):
+        table = virb.load_results(out)
+    assert len(table) == 3

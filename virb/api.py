@@ -99,12 +99,21 @@ def Encoder(
 
 
 def load_results(out: str | Path = "results") -> pd.DataFrame:
-    """Return every record below a results folder, one row each; `comparison` tells which may be ranked together."""
+    """Return every sound record of a results folder, one row each; `comparison` tells which may be ranked together.
+
+    Each is checked as for the leaderboard; what is left out is warned of.
+    """
+    import warnings
+
     import pandas as pd
 
-    from virb.record import read_all, to_row
+    from virb.record import to_row
+    from virb.results import load
 
-    return pd.DataFrame([to_row(record) for record in read_all(Path(out))[0]])
+    results = load([out])
+    for problem in results.problems:
+        warnings.warn(f"left out: {problem}", stacklevel=2)
+    return pd.DataFrame([to_row(record) for record in results.records])
 
 
 def make_options(

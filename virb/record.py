@@ -6,13 +6,15 @@ import hashlib
 import io
 import math
 import zipfile
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, GetPydanticSchema, PlainSerializer, ValidationError
 
+from virb.arrays import LARGEST_RECORD, DamagedFile, read_bounded
 from virb.card import Frozen, Name
 from virb.digest import digest
 from virb.errors import VirbError
@@ -21,6 +23,11 @@ from virb.spec import CheckpointFacts, Kind, Level, Protocol, Task, Triple
 
 SCHEMA: Literal[1] = 1
 Source = Literal["real", "sample"]
+
+
+_PACKED = Annotated[list[float], AfterValidator(lambda numbers: array("d", numbers)), PlainSerializer(list)]
+Numbers = Annotated[Sequence[float], GetPydanticSchema(lambda _type, handler: handler(_PACKED))]
+"""A list of numbers, kept as one block: a board holds millions, and Python's own are large and slow to walk."""
 
 
 class Score(Frozen):
@@ -158,7 +165,7 @@ class Record(Frozen):
     """Pixel tasks: the score of targets as coarse as the encoder's finest map; for information only."""
     seeds: list[float]
     breakdown: dict[str, float | None]
-    replicates: list[float]
+    replicates: Numbers
     head: HeadFacts | None = None
     """None in records that are older than this field."""
     units: int | None = None
@@ -225,8 +232,8 @@ def record_stem(task: str, protocol: str, resume: str) -> str:
 def read_record(path: Path) -> Record:
     """Return the record in a file, or an error that says what is wrong with it."""
     try:
-        return Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return Record.model_validate_json(read_bounded(path, LARGEST_RECORD))
+    except (OSError, DamagedFile, ValidationError) as error:
         raise VirbError(
             f"{path} is no readable record: {reason(error)}",
             f"a record of schema {SCHEMA}, as 'virb evaluate' writes it",
@@ -234,10 +241,12 @@ def read_record(path: Path) -> Record:
         ) from error
 
 
-def reason(error: OSError | ValidationError) -> str:
+def reason(error: OSError | DamagedFile | ValidationError) -> str:
     """Return why a file could not be read, as the rest of a sentence."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
+    if isinstance(error, DamagedFile):
+        return f"it {error}"
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place + ': ' if place else ''}{first['msg'][0].lower()}{first['msg'][1:]}"

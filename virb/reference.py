@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from virb.arrays import LARGEST_RECORD, DamagedFile, read_bounded
 from virb.card import Frozen, Name
 from virb.errors import VirbError
 from virb.paths import reference_folder
@@ -95,8 +96,8 @@ def read_references(folder: Path) -> tuple[list[Reference], list[str]]:
     found, problems = [], []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append(Reference.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError) as error:
+            found.append(Reference.model_validate_json(read_bounded(path, LARGEST_RECORD)))
+        except (OSError, DamagedFile, ValidationError) as error:
             problems.append(f"{path} holds no readable published numbers: {reason(error)}")
     return found, problems
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from virb.arrays import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
 from virb.errors import UsageError, VirbError, did_you_mean
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
 from virb.paths import reference_folder
@@ -71,9 +71,8 @@ def load(places: Iterable[str | Path]) -> Results:
 def _record_files(place: Path) -> list[Path]:
     """Return the records of a results folder, or of a folder of records; published numbers are none."""
     inside = place / "records"
-    return sorted(
-        path for path in (inside if inside.is_dir() else place).glob("*/*.json") if path.parent.name not in SETS
-    )
+    found = (inside if inside.is_dir() else place).glob("*/*.json")
+    return sorted((path for path in found if path.parent.name not in SETS), key=str)
 
 
 def _resolve(place: str) -> Path:
@@ -104,7 +103,7 @@ def _own(record: Record) -> str:
     score = record.score
     if record.kind != "measured":
         return "published numbers are kept in files of their own"
-    if not record.seeds or not _near(float(np.mean(record.seeds)), score.value, score):
+    if not record.seeds or not _near(sum(record.seeds) / len(record.seeds), score.value, score):
         return f"its seeds do not give its value {score.value:g}"
     replicates = np.asarray(record.replicates)
     if len(replicates) < 2:
@@ -122,24 +121,23 @@ def _near(found: float, expected: float, score: Score) -> bool:
 
 def _beside(record: Record, folder: Path) -> str:
     """Return what the samples beside a record contradict."""
-    try:
-        content = (folder / record.samples.file).read_bytes()
-    except OSError as error:
-        return f"its samples {record.samples.file} cannot be read: {error.strerror or error}"
-    if hashlib.sha256(content).hexdigest() != record.samples.sha256:
-        return f"its samples {record.samples.file} are not those it was written with"
-    metric = _METRICS.get(record.score.metric)
+    file, name = record.samples.file, record.score.metric
+    metric = _METRICS.get(name)
     if metric is None:
-        return f"nobody knows its metric {record.score.metric!r}"
+        return f"nobody knows its metric {name!r}"
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            statistics = arrays[f"statistics.{record.score.metric}"]
-        values = [float(metric.value(metric.totals(rows))) for rows in statistics.astype(np.float64)]
-    except (
-        Exception
-    ) as error:  # a file of strangers can be wrong in any way; whatever it is, this record cannot be checked
-        return f"its samples {record.samples.file} hold no statistics of {record.score.metric}: {error}"
-    if not _near(float(np.mean(values)), record.score.value, record.score):
+        content = read_bounded(folder / file, LARGEST_ARRAYS)
+        if hashlib.sha256(content).hexdigest() != record.samples.sha256:
+            return f"its samples {file} are not those it was written with"
+        statistics = read_arrays(content, [f"statistics.{name}"])[f"statistics.{name}"]
+        values = [float(metric.value(metric.totals(rows.astype(np.float64)))) for rows in statistics]
+    except OSError as error:
+        return f"its samples {file} cannot be read: {error.strerror or error}"
+    except DamagedFile as error:
+        return f"its samples {file}: the file {error}"
+    except Exception as error:  # arrays of strangers can be of any shape; whatever is wrong, this cannot be checked
+        return f"its samples {file} hold no statistics of {name}: {error}"
+    if len(values) != len(record.seeds) or not _near(sum(values) / len(values), record.score.value, record.score):
         return f"its statistics give {np.mean(values):g}, not {record.score.value:g}"
     return ""
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from virb.arrays import DamagedFile, read_arrays
 from virb.record import pack_arrays
-from virb.submit.arrays import read_arrays
-from virb.submit.container import MANIFEST, BundleError, open_container
+from virb.submit.container import MANIFEST, open_container
 from virb.submit.verify import verify
 
 
@@ -237,8 +237,8 @@ def pickled() -> bytes:
     ids=range(15),
 )
 def test_arrays_that_are_none_are_refused(content: bytes) -> None:
-    with pytest.raises(BundleError):
-        read_arrays(content, "x.npz")
+    with pytest.raises(DamagedFile):
+        read_arrays(content)
 
 
 def test_an_array_that_unpacks_to_more_than_it_says_takes_no_memory() -> None:
@@ -247,8 +247,8 @@ def test_an_array_that_unpacks_to_more_than_it_says_takes_no_memory() -> None:
     start = packed.rindex(b"PK\x01\x02")
     packed[start + 24 : start + 28] = struct.pack("<L", 128)
     tracemalloc.start()
-    with pytest.raises(BundleError):
-        read_arrays(bytes(packed), "x.npz")
+    with pytest.raises(DamagedFile):
+        read_arrays(bytes(packed))
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
 
@@ -257,8 +257,8 @@ def test_arrays_that_say_they_are_huge_are_refused_unread() -> None:
     packed = bytearray(npz(ids=np.zeros(10)))
     start = packed.rindex(b"PK\x01\x02")
     packed[start + 24 : start + 28] = struct.pack("<L", 0xFFFFFFF0)
-    with pytest.raises(BundleError, match="would unpack"):
-        read_arrays(bytes(packed), "x.npz")
+    with pytest.raises(DamagedFile, match="would unpack"):
+        read_arrays(bytes(packed))
 
 
 @pytest.mark.parametrize("change", ["nan", "class", "negative", "shape", "type", "extra", "gone", "huge"])

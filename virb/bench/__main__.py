@@ -1,4 +1,4 @@
-"""`python -m virb.bench heads | encode | data | dense | stats`: the figures behind claims about speed and intervals."""
+"""`python -m virb.bench COMMAND`: the figures behind claims about speed and intervals."""
 
 from __future__ import annotations
 
@@ -65,6 +65,18 @@ def dense(
     from virb.bench.dense import compare
 
     compare(arch, size, samples, batch, rounds, device)
+
+
+@app.command()
+def board(
+    encoders: Annotated[int, typer.Option(min=1, help="How many.")] = 200,
+    tasks: Annotated[int, typer.Option(min=1, help="How many.")] = 25,
+    rounds: Annotated[int, typer.Option(min=1, help="Of which the best is printed.")] = 3,
+) -> None:
+    """Print what the leaderboard and its page cost on made-up records."""
+    from virb.bench.board import compare
+
+    compare(encoders, tasks, rounds)
 
 
 @app.command()

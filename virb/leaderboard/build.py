@@ -105,16 +105,17 @@ def _one_each(records: Sequence[Record]) -> list[Record]:
 
 def _meet(same: Sequence[Member], others: Sequence[Member]) -> tuple[list[Record], list[Member]]:
     """Add to records of one key those others whose test split is almost the same."""
-    example = same[0][0]
-    near = [(record, folder) for record, folder in others if folder and may_meet(record, example)]
-    read = {id(record): read_samples(record, folder) for record, folder in [*same, *near] if folder and near}
-    near = [member for member in near if id(example) in read and shares(read[id(example)], read[id(member[0])])]
-    kept = {id(record) for record, _ in near}
-    refused = [member for member in others if id(member[0]) not in kept]
-    together = [record for record, _ in [*same, *near]]
-    if not near:
-        return together, refused
-    return on_intersection(together, [read[id(record)] for record in together]), refused
+    near = [member for member in others if may_meet(member[0], same[0][0])]
+    mine = [read_samples(*member) for member in same] if near else []
+    whole = [one for one in mine if one is not None]
+    read = {id(member[0]): read_samples(*member) for member in near if whole}
+    close = [(record, one) for record, _ in near if (one := read.get(id(record))) and shares(whole[0], one)]
+    if not close or len(whole) < len(mine):  # without everyone's samples there are no common ones
+        return [record for record, _ in same], list(others)
+    kept = {id(record) for record, _ in close}
+    together = [*(record for record, _ in same), *(record for record, _ in close)]
+    joined = on_intersection(together, [*whole, *(one for _, one in close)])
+    return joined, [member for member in others if id(member[0]) not in kept]
 
 
 def difference(one: Record, other: Record) -> str:

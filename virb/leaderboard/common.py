@@ -20,12 +20,14 @@ def common_tasks(covered: Mapping[str, Set[str]]) -> set[str]:
     left = {encoder: set(tasks) for encoder, tasks in covered.items() if tasks}
     half = max(2, (len(left) + 1) // 2)
     best: set[str] = set()
+    counts = Counter(task for tasks in left.values() for task in tasks)
     while left:
-        shared = set.intersection(*left.values())
+        shared = {task for task, count in counts.items() if count == len(left)}
         if len(shared) > len(best) and (len(left) >= half or not best):
             best = shared
-        counts = Counter(task for tasks in left.values() for task in tasks)
-        del left[min(left, key=lambda name: (sum(counts[task] for task in left[name]), name))]
+        if len(shared) == sum(count > 0 for count in counts.values()):
+            break  # the others have no task more
+        counts.subtract(left.pop(min(left, key=lambda name: (sum(counts[task] for task in left[name]), name))))
         if len(left) < half and (best or len(left) < 2):
             break
     return best

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from virb.arrays import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
 from virb.digest import digest
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
 from virb.record import Record
@@ -30,15 +31,21 @@ class Samples:
     targets: np.ndarray | None
 
 
-def read_samples(record: Record, folder: Path) -> Samples:
-    """Return a record's test ids with their statistics."""
-    with np.load(folder / record.samples.file, allow_pickle=False) as arrays:
-        return Samples(
-            arrays["ids"],
-            arrays["groups"],
-            arrays[f"statistics.{record.score.metric}"].astype(np.float64),
-            arrays.get("targets"),
-        )
+def read_samples(record: Record, folder: Path | None) -> Samples | None:
+    """Return a record's test ids with their statistics; None where they are not there or do not fit one another."""
+    if folder is None:
+        return None
+    wanted = ("ids", "groups", f"statistics.{record.score.metric}", "targets")
+    try:
+        arrays = read_arrays(read_bounded(folder / record.samples.file, LARGEST_ARRAYS), wanted)
+        ids, groups, statistics = (arrays[name] for name in wanted[:3])
+    except (OSError, DamagedFile, KeyError):
+        return None
+    targets, count = arrays.get("targets"), len(np.unique(ids))
+    fits = ids.shape == groups.shape == (count,) and statistics.ndim == 3 and statistics.shape[1] == count
+    if not fits or (targets is not None and targets.shape != ids.shape):
+        return None
+    return Samples(ids, groups, statistics.astype(np.float64), targets)
 
 
 def may_meet(one: Record, other: Record) -> bool:

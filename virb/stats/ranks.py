@@ -29,7 +29,7 @@ def mean_ranks(scores: np.ndarray) -> np.ndarray:
 
 def _ranks(scores: np.ndarray) -> np.ndarray:
     """Return the ranks along the last axis, from the highest down; equals get the mean of their places."""
-    order = np.argsort(-scores, axis=-1, kind="stable")
+    order = np.argsort(-scores, axis=-1)  # in any order of equals: they share a place
     ordered = np.take_along_axis(scores, order, axis=-1)
     places = np.broadcast_to(np.arange(scores.shape[-1], dtype=float), scores.shape)
     new = np.ones(scores.shape, bool)

@@ -18,19 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
+from virb.arrays import LARGEST_ARRAYS, LARGEST_RECORD, DamagedFile, check_end
 from virb.errors import OutputError, VirbError
 from virb.paths import written_whole
 
 MANIFEST = "manifest.json"
-_END = struct.Struct("<4s4H2LH")
-_LARGE_END = b"PK\x06\x07"
 _MOST_ENTRIES = 4096
 _LONGEST_NAME = 480
 _PART = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,239}"
 _NAMES = re.compile(
     rf"{re.escape(MANIFEST)}|encoder/{_PART}\.yaml|weights/{_PART}|records/{_PART}/{_PART}\.(json|npz|safetensors)"
 )
-_LARGEST = {".json": 16 << 20, ".yaml": 256 << 10, ".npz": 512 << 20, ".safetensors": 1 << 30}
+_LARGEST = {".json": LARGEST_RECORD, ".yaml": 256 << 10, ".npz": LARGEST_ARRAYS, ".safetensors": 1 << 30}
 """Bytes, by ending: far above any honest file. Weights may be as large as a zip file without extensions holds."""
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -135,37 +134,17 @@ def open_container(path: Path) -> Iterator[Container]:
     """Open a bundle: names, sizes and every byte of its directory are checked before anything is read."""
     try:
         with open(path, "rb") as stream:
-            count = check_end(stream, str(path), _MOST_ENTRIES, _LONGEST_NAME)
+            count = check_end(stream, _MOST_ENTRIES, _LONGEST_NAME)
             archive = zipfile.ZipFile(stream)
             members = archive.infolist()
             if len(members) != count:
                 refuse(path, f"says it holds {count:,} files, and its directory lists {len(members):,}")
             _check_directory(path, stream, members, archive.start_dir)
             yield Container(path, archive, {member.filename: member.file_size for member in members})
+    except DamagedFile as error:
+        refuse(path, str(error), error)
     except _DAMAGE as error:
         refuse(path, f"is damaged or no bundle: {error or type(error).__name__}", error)
-
-
-def check_end(stream: IO[bytes], where: str, most: int, longest: int) -> int:
-    """Return how many members a zip file says it has, before its directory is read into memory.
-
-    The directory must end where the end record begins: nothing between, no comment, no extension for large files.
-    """
-    size = stream.seek(0, 2)
-    tail = min(size, _END.size + 20)
-    stream.seek(size - tail)
-    block = stream.read(tail)
-    if size < _END.size or block[-_END.size : -_END.size + 4] != b"PK\x05\x06":
-        refuse(where, "is no zip file, or not whole")
-    _, disk, first, here, count, length, offset, comment = _END.unpack(block[-_END.size :])
-    if count > most or length > count * (46 + longest):
-        refuse(where, f"holds more than {most:,} files, or names of absurd length")
-    if (disk, first, comment) != (0, 0, 0) or here != count or offset + length + _END.size != size:
-        refuse(where, "has a directory that is not where it says")
-    if block.startswith(_LARGE_END):
-        refuse(where, "has a second directory")
-    stream.seek(0)
-    return int(count)
 
 
 def _check_directory(path: Path, stream: IO[bytes], members: list[zipfile.ZipInfo], end: int) -> None:

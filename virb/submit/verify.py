@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from virb.arrays import DamagedFile, read_arrays
 from virb.backbones import Encoder
 from virb.errors import UsageError, VirbError
 from virb.plan import Options, check_encoder, load_encoder
 from virb.record import Record
 from virb.spec import EncoderCard
 from virb.submit import current, recompute, rerun
-from virb.submit.arrays import read_arrays
 from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
 from virb.submit.container import BundleError
 from virb.submit.recompute import Samples, broken
@@ -132,7 +132,9 @@ def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Ch
     if any(finding.word == "broken" for finding in findings) or current.metrics_of(record, cards) is None:
         return findings or [broken(f"it measures {record.score.metric}, which no version of virb does")]
     try:
-        arrays = read_arrays(bundle.container.read(parts[record.samples.file]), record.samples.file)
+        arrays = read_arrays(bundle.container.read(parts[record.samples.file]))
+    except DamagedFile as error:
+        return [*findings, broken(f"{record.samples.file} {error}")]
     except BundleError as error:
         return [*findings, broken(error.found)]
     samples, problems = recompute.samples_of(record, arrays)
