@@ -18,7 +18,7 @@ import numpy as np
 LARGEST_RECORD, LARGEST_ARRAYS = 16 << 20, 512 << 20
 """Bytes of a record and of the npz beside it: far above any honest file."""
 _MOST_ARRAYS, _LONGEST_NAME = 64, 120
-_MOST_BYTES = 2 << 30
+_MOST_BYTES = 512 << 20
 """Of all arrays of a file together, unpacked."""
 _KINDS = "iufU"
 _LARGEST_HEADER = 4096
@@ -51,7 +51,7 @@ def read_bounded(path: Path, most: int) -> bytes:
         return stream.read(size)
 
 
-def read_arrays(content: bytes, wanted: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+def read_arrays(content: bytes, wanted: Iterable[str] | None = None, most: int = _MOST_BYTES) -> dict[str, np.ndarray]:
     """Return the arrays of an npz file, or the wanted ones that it holds; what is larger than it says is refused."""
     try:
         stream = io.BytesIO(content)
@@ -62,7 +62,7 @@ def read_arrays(content: bytes, wanted: Iterable[str] | None = None) -> dict[str
                 one.filename.endswith(".npy") for one in members.values()
             ):
                 raise DamagedFile("holds two arrays of one name, or what is no array")
-            if (size := sum(member.file_size for member in members.values())) > _MOST_BYTES:
+            if (size := sum(member.file_size for member in members.values())) > min(most, _MOST_BYTES):
                 raise DamagedFile(f"would unpack to {size:,} bytes")
             names = members if wanted is None else [name for name in wanted if name in members]
             return {name: _array(archive, members[name]) for name in names}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -42,6 +43,11 @@ def metric_of(task: Task) -> str:
 def weights_of(task: Task) -> tuple[float, ...] | None:
     """Return the weights of the classes in the loss, where the paper had any."""
     return _WEIGHTS.get((task.dataset, task.target))
+
+
+def frozen_under(head: str) -> Literal["fully", "all but a copy of layer4"]:
+    """Return what of an encoder stays as it is under a head: the paper's DeepLab trains a copy of a part."""
+    return "all but a copy of layer4" if head == "published_deeplab" else "fully"
 
 
 def draw_of(task: Task) -> Draw:

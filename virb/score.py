@@ -12,6 +12,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
+from virb import published
 from virb.backbones import Encoder
 from virb.digest import seed_of
 from virb.errors import NumericsError
@@ -263,7 +264,7 @@ def make_record(
         curves=_curves(fitted),
         train_loss=None if isinstance(fitted, FittedNeighbours) else fitted.curves.train_loss[-1][fitted.chosen],
         numerics=asdict(_numerics(image_set, job)),
-        frozen="all but a copy of layer4" if job.prepared.head == "published_deeplab" else "fully",
+        frozen=published.frozen_under(job.prepared.head),
         device=_device_name(options.device),
         versions=_versions(),
         keys=Keys(data=dataset.digest, comparison=job.comparison, resume=job.resume),

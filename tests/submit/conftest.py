@@ -126,6 +126,12 @@ class Forger:
 
 
 @pytest.fixture
-def forger(bundle: Path, tmp_path: Path) -> Callable[[], Forger]:
+def forging(tmp_path: Path) -> Callable[[Path], Forger]:
+    """Return what takes any bundle apart."""
+    return lambda bundle: Forger(bundle, tmp_path)
+
+
+@pytest.fixture
+def forger(bundle: Path, forging: Callable[[Path], Forger]) -> Callable[[], Forger]:
     """Return what takes the bundle apart anew."""
-    return lambda: Forger(bundle, tmp_path)
+    return lambda: forging(bundle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import struct
@@ -16,9 +17,11 @@ import numpy as np
 import pytest
 
 from virb.arrays import DamagedFile, read_arrays
+from virb.cli import main
 from virb.record import pack_arrays
+from virb.submit.bundle import Allowance
 from virb.submit.container import MANIFEST, open_container
-from virb.submit.verify import verify
+from virb.submit.verify import Check, verify
 
 
 def zipped(path: Path, members: list[tuple[str, bytes]], **header: Any) -> Path:
@@ -259,6 +262,75 @@ def test_arrays_that_say_they_are_huge_are_refused_unread() -> None:
     packed[start + 24 : start + 28] = struct.pack("<L", 0xFFFFFFF0)
     with pytest.raises(DamagedFile, match="would unpack"):
         read_arrays(bytes(packed))
+
+
+def test_arrays_that_are_fine_one_by_one_are_too_many_together() -> None:
+    content = npz(ids=np.zeros(1000))
+    allowance = Allowance(2 * 8200)
+    assert len(allowance.arrays(content)["ids"]) == len(allowance.arrays(content)["ids"])
+    with pytest.raises(DamagedFile, match="would unpack"):
+        allowance.arrays(content)
+
+
+def test_records_that_are_fine_one_by_one_are_too_many_together(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("virb.submit.bundle._MOST_JSON", 1000)
+    verdict = verify(bundle)
+    assert verdict.verdict == "broken"
+    assert "holds records of" in verdict.reasons[0]
+
+
+@pytest.mark.slow
+def test_the_largest_record_that_is_let_through_is_added_up_in_bounded_time(forger: Callable[[], Any]) -> None:
+    """As many samples and classes as there may be: seconds, and no hour."""
+    forged = forger()
+    name = next(name for name in forged.records if "/thor_egomotion." in name)
+    record, arrays = forged.record(name), forged.arrays(name)
+    count = 200_000
+    arrays = {key: np.resize(value, (*value.shape[:-1], count) if value.ndim < 2 or key == "predictions" else
+              (*value.shape[:-2], count, value.shape[-1])) for key, value in arrays.items()}  # fmt: skip
+    arrays["ids"] = np.arange(count).astype("U6")
+    record["data"]["counts"]["test"], record["data"]["classes"] = count, 41
+    forged.put_record(name, record)
+    forged.put_arrays(name, arrays)
+    path = forged.write()
+    started = time.process_time()
+    verdict = verify(path)
+    assert time.process_time() - started < 60
+    assert "its statistics give" in "; ".join(text for record in verdict.records for text in record.reasons)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04" + b"\0" * 100])
+def test_weights_in_a_bundle_that_are_none_break_it_and_end_nothing(
+    forger: Callable[[], Any], tiny_options: Any, content: bytes
+) -> None:
+    forged = forger()
+    card = forged.files["encoder/baseline-color.yaml"].decode()
+    sha256 = hashlib.sha256(content).hexdigest()
+    forged.files["encoder/baseline-color.yaml"] = f"{card.replace('baseline:color', 'w.pt')}sha256: {sha256}\n".encode()
+    forged.files["weights/w.pt"] = content
+    manifest = json.loads(forged.files[MANIFEST])
+    manifest["weights"] = {"file": "w.pt", "sha256": sha256, "bytes": len(content), "included": True, "address": ""}
+    forged.files[MANIFEST] = json.dumps(manifest).encode()
+    verdict = verify(forged.write(), Check(tiny_options))
+    assert verdict.verdict == "broken"
+    assert "the weights cannot be used" in verdict.reasons[-1]
+
+
+def test_weights_that_nobody_gave_leave_a_bundle_consistent_and_the_next_one_is_looked_at(
+    forger: Callable[[], Any], tiny_options: Any, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged = forger()
+    for name in forged.records:
+        record = forged.record(name)
+        record["encoder"]["weights"] = "w.pt"
+        forged.put_record(name, record)
+    card = forged.files["encoder/baseline-color.yaml"]
+    forged.files["encoder/baseline-color.yaml"] = card.replace(b"baseline:color", b"w.pt")
+    path = forged.write()
+    assert main(["verify", str(path), str(bundle), "--data", str(tiny_options.root), "--workers", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "its weights are a file (w.pt), and none was given with --weights" in out
+    assert ": verified" in out
 
 
 @pytest.mark.parametrize("change", ["nan", "class", "negative", "shape", "type", "extra", "gone", "huge"])

@@ -10,14 +10,16 @@ import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import yaml
 from pydantic import Field, ValidationError
 
 from virb import __version__
+from virb.arrays import read_arrays
 from virb.card import Frozen, Name
 from virb.digest import digest
 from virb.errors import CardError
@@ -25,6 +27,8 @@ from virb.record import EncoderFacts, Record, reason
 from virb.spec import EncoderCard
 from virb.submit.container import MANIFEST, Container, open_container, refuse
 
+_MOST_JSON, _MOST_BYTES = 256 << 20, 1 << 30
+"""Bytes of all records of a bundle together, which are read at once, and of their arrays unpacked."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 SHARED = sorted(set(EncoderFacts.model_fields) & set(EncoderCard.model_fields) - {"name", "weights", "arch"})
 """What a card and a record both say of an encoder without it changing a number."""
@@ -85,6 +89,19 @@ class Member:
         return f"{self.file.rpartition('/')[0]}/{name}"
 
 
+class Allowance:
+    """How many bytes the arrays of a bundle may still unpack to: each may be fine, and all together too many."""
+
+    def __init__(self, left: int = _MOST_BYTES) -> None:
+        self.left = left
+
+    def arrays(self, content: bytes) -> dict[str, np.ndarray]:
+        """Return the arrays of an npz file, if they are not too large."""
+        found = read_arrays(content, most=self.left)
+        self.left -= sum(array.nbytes for array in found.values())
+        return found
+
+
 @dataclass(frozen=True)
 class Bundle:
     """An open bundle: every file in it has the hash that the manifest says."""
@@ -93,6 +110,7 @@ class Bundle:
     manifest: Manifest
     card: EncoderCard
     members: tuple[Member, ...]
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 def make_manifest(
@@ -184,9 +202,10 @@ def _within(error: Exception, folder: str) -> str:
 
 def _members(container: Container) -> tuple[Member, ...]:
     members = []
-    for name in container.sizes:
-        if not (name.startswith("records/") and name.endswith(".json")):
-            continue
+    names = [name for name in container.sizes if name.startswith("records/") and name.endswith(".json")]
+    if (size := sum(container.sizes[name] for name in names)) > _MOST_JSON:
+        refuse(container.path, f"holds records of {size:,} bytes, where {_MOST_JSON:,} are the most")
+    for name in names:
         content = container.read(name)
         try:
             record = Record.model_validate_json(content)

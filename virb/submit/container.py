@@ -13,7 +13,7 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
@@ -132,19 +132,21 @@ class Container:
 @contextmanager
 def open_container(path: Path) -> Iterator[Container]:
     """Open a bundle: names, sizes and every byte of its directory are checked before anything is read."""
-    try:
-        with open(path, "rb") as stream:
+    with ExitStack() as opened:
+        try:
+            stream = opened.enter_context(open(path, "rb"))
             count = check_end(stream, _MOST_ENTRIES, _LONGEST_NAME)
             archive = zipfile.ZipFile(stream)
             members = archive.infolist()
             if len(members) != count:
                 refuse(path, f"says it holds {count:,} files, and its directory lists {len(members):,}")
             _check_directory(path, stream, members, archive.start_dir)
-            yield Container(path, archive, {member.filename: member.file_size for member in members})
-    except DamagedFile as error:
-        refuse(path, str(error), error)
-    except _DAMAGE as error:
-        refuse(path, f"is damaged or no bundle: {error or type(error).__name__}", error)
+        except DamagedFile as error:
+            refuse(path, str(error), error)
+        except _DAMAGE as error:
+            refuse(path, f"is damaged or no bundle: {error or type(error).__name__}", error)
+        # Outside: what goes wrong with it later, such as want of memory, is not the bundle's fault.
+        yield Container(path, archive, {member.filename: member.file_size for member in members})
 
 
 def _check_directory(path: Path, stream: IO[bytes], members: list[zipfile.ZipInfo], end: int) -> None:

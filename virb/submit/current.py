@@ -11,6 +11,7 @@ from virb.fit.pixel import grid as pixel_grid
 from virb.heads import VERSIONS
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, Metric, metric_for
 from virb.plan import head_for, metrics_for
+from virb.published import frozen_under
 from virb.record import Record, comparison_key, resume_key
 from virb.spec import Neighbours, PixelTraining, Protocol, Task, Training
 from virb.stream import CHUNK
@@ -94,24 +95,28 @@ def check_facts(record: Record, cards: Cards) -> Iterator[Finding]:
 
 
 def _check_training(record: Record, cards: Cards, comparison: str) -> Iterator[Finding]:
-    cells = [setting.model_dump(exclude={"validation"}, exclude_none=True) for setting in record.settings]
     training = cards.training
+    cells = [setting.model_dump(exclude={"validation"}, exclude_none=True) for setting in record.settings]
     wanted = pixel_grid(training) if isinstance(training, PixelTraining) else grid(training)
     if cells != [asdict(setting) for setting in wanted]:
         yield broken("its settings are not the grid of its protocol")
     if record.setting not in record.settings:
         yield broken("its chosen setting is none of its settings")
-    if record.curves.train_loss[-1:] != [record.train_loss]:
-        yield broken("its training loss is not the end of its curve")
+    curves = record.curves
+    if curves.train_loss[-1:] != [record.train_loss] or curves.val_score[-1:] != [record.setting.validation]:
+        yield broken("its training loss and validation score are not the ends of its curves")
+    if curves.epochs[-1:] != [training.epochs] or len({len(column) for column in curves.model_dump().values()}) != 1:
+        yield broken(f"its curves do not end after {training.epochs} epochs")
     head = head_for(cards.task, cards.training)
-    if record.head is not None and record.head.name != head:
+    assert record.head is not None
+    if record.head.name != head:
         yield broken(f"it says the head is {record.head.name}; it is {head}")
-    elif record.head is not None and record.head.version != VERSIONS[head]:
+    elif record.head.version != VERSIONS[head]:
         yield stale(f"its head {head} has version {record.head.version}, here it has {VERSIONS[head]}")
     elif record.keys.resume not in _resume_keys(record, cards, comparison, head):
-        yield (stale if record.head is None else broken)(
-            "its resume key does not follow from its encoder, training, numerics and head"
-        )
+        yield broken("its resume key does not follow from its encoder, training, numerics and head")
+    if record.frozen != frozen_under(head):
+        yield broken(f"it says {record.frozen} was frozen, which is not so under its head")
 
 
 def _resume_keys(record: Record, cards: Cards, comparison: str, head: str) -> set[str]:

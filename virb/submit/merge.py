@@ -11,7 +11,7 @@ from pathlib import Path
 from virb.errors import VirbError
 from virb.paths import write_whole
 from virb.submit.bundle import Bundle, open_bundle
-from virb.submit.verdict import Verdict, as_text
+from virb.submit.verdict import WORDS, Verdict, as_text, worst
 
 _SIDECAR = "verdict.json"
 
@@ -33,13 +33,15 @@ def merge(path: Path, results: Path, verdict: Verdict) -> Merged:
             "a bundle that is verified or consistent",
             "ask its maker for one that 'virb verify' accepts; nothing was added",
         )
+    if _hash(path) != verdict.sha256:
+        raise VirbError(f"{path} has changed since it was verified", "the same file", "run the same command again")
     with open_bundle(path) as bundle:
         names = _in_order(bundle)
         _refuse_clashes(bundle, names, results)
         added = [name for name in names if not (results / name).exists()]
         sidecar = _sidecar(bundle, results)
         # Before the records: a board never shows one from a bundle without its verdict.
-        write_whole(sidecar, json.dumps(asdict(verdict) | {"bundle": path.name}, indent=1) + "\n")
+        write_whole(sidecar, json.dumps(_joined(verdict, sidecar) | {"bundle": path.name}, indent=1) + "\n")
         for name in added:
             write_whole(results / name, bundle.container.read(name))
     records = [name for name in names if name.endswith(".json")]
@@ -73,6 +75,21 @@ def _sidecar(bundle: Bundle, results: Path) -> Path:
     return results / "submissions" / folder / _SIDECAR
 
 
+def _joined(verdict: Verdict, sidecar: Path) -> dict[str, object]:
+    """Return a verdict with what was found before: of an encoder's other records, or better of the same ones.
+
+    A record that was run again stays verified when the same bytes are later looked at without weights.
+    """
+    before = {str(one.get("file")): one for one in _listed(sidecar)}
+    now = {record.file: asdict(record) for record in verdict.records}
+    for name, old in before.items():
+        new = now.setdefault(name, old)
+        if old.get("sha256") == new["sha256"] and old.get("verdict") == "verified":
+            now[name] = old
+    words = [word for word in WORDS if any(one["verdict"] == word for one in now.values())]
+    return asdict(verdict) | {"verdict": worst(words), "records": [now[name] for name in sorted(now)]}
+
+
 def _hash(path: Path) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -87,7 +104,8 @@ def verdicts(results: Path) -> dict[str, str]:
     for path in sorted((results / "submissions").glob(f"*/{_SIDECAR}")):
         for one in _listed(path):
             place = results / str(one.get("file", ""))
-            if ".." not in place.parts and place.is_file() and _hash(place) == one.get("sha256"):
+            inside = ".." not in place.parts and place.is_relative_to(results)
+            if inside and place.is_file() and _hash(place) == one.get("sha256"):
                 found[str(one.get("resume"))] = str(one.get("verdict"))
     return found
 

@@ -18,7 +18,8 @@ from virb.submit.verdict import Finding
 _EXACT, _SINGLE, _ROUNDED = 1e-9, 2e-6, 1.5e-6
 """Tolerances, relative above 1: of sums in another order; of statistics kept in single precision by older versions;
 of numbers that records round to six digits."""
-_MOST_SAMPLES, _MOST_CLASSES, _MOST_CELLS = 2_000_000, 100_000, 1 << 27
+_MOST_SAMPLES, _MOST_SEEDS, _MOST_CLASSES, _MOST_CELLS = 200_000, 100, 20_000, 1 << 25
+"""Far above any honest record, and low enough that no sum over them takes long."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class Samples:
 
     ids: np.ndarray
     groups: np.ndarray  # int64 [N]
-    targets: np.ndarray | None  # int64 [N]
+    targets: np.ndarray  # int64 [N]
     predictions: np.ndarray | None  # int64 [S, N]
     statistics: dict[str, np.ndarray]  # metric -> [S, N, s]
-    floor: np.ndarray | None  # [N, s]
+    floor: np.ndarray  # [N, s]
     resolution: np.ndarray | None  # [N, s]
     exact: bool
 
@@ -54,23 +55,15 @@ def samples_of(record: Record, arrays: Mapping[str, np.ndarray]) -> tuple[Sample
         Samples(
             ids=arrays["ids"],
             groups=arrays["groups"].astype(np.int64),
-            targets=_integers(arrays.get("targets")),
-            predictions=_integers(arrays.get("predictions")),
+            targets=arrays["targets"].astype(np.int64),
+            predictions=arrays["predictions"].astype(np.int64) if "predictions" in arrays else None,
             statistics={name: rows.astype(np.float64) for name, rows in statistics.items()},
-            floor=_floats(arrays.get(f"floor.{primary}")),
-            resolution=_floats(arrays.get(f"resolution.{primary}")),
+            floor=arrays[f"floor.{primary}"].astype(np.float64),
+            resolution=arrays[coarse].astype(np.float64) if (coarse := f"resolution.{primary}") in arrays else None,
             exact=all(_keeps_digits(rows) for rows in statistics.values()),
         ),
         [],
     )
-
-
-def _integers(array: np.ndarray | None) -> np.ndarray | None:
-    return None if array is None else array.astype(np.int64)
-
-
-def _floats(array: np.ndarray | None) -> np.ndarray | None:
-    return None if array is None else array.astype(np.float64)
 
 
 def _keeps_digits(rows: np.ndarray) -> bool:
@@ -81,24 +74,21 @@ def _problems(record: Record, arrays: Mapping[str, np.ndarray]) -> Iterator[Find
     """Yield what makes the arrays unusable: every later step may rely on names, types, shapes and ranges."""
     metrics, seeds = (record.score.metric, *record.also), len(record.seeds)
     primary = metrics[0]
-    needed = {"ids", "groups", *(f"statistics.{name}" for name in metrics)}
-    optional = {"targets", "predictions", f"floor.{primary}", f"resolution.{primary}"}
-    if record.head is not None:  # records of this version and later
-        needed |= {"targets", f"floor.{primary}"}
-    if record.task.level == "image":
-        needed |= {"targets", "predictions"}
+    needed = {"ids", "groups", "targets", f"floor.{primary}", *(f"statistics.{name}" for name in metrics)}
+    needed |= {"predictions"} if record.task.level == "image" else {f"resolution.{primary}"}
     if gone := sorted(needed - set(arrays)):
         yield broken(f"its samples lack {', '.join(gone)}")
         return
-    if odd := sorted(set(arrays) - needed - optional):
+    if odd := sorted(set(arrays) - needed):
         yield broken(f"its samples hold what no record has: {', '.join(odd)[:120]}")
         return
     count = len(arrays["ids"]) if arrays["ids"].ndim == 1 else 0
-    if not 0 < count <= _MOST_SAMPLES or not 1 <= seeds <= 1000 or not 0 <= record.data.classes <= _MOST_CLASSES:
+    if not 0 < count <= _MOST_SAMPLES or not 1 <= seeds <= _MOST_SEEDS or not 0 <= record.data.classes <= _MOST_CLASSES:
         yield broken(f"{count:,} samples, {seeds:,} seeds and {record.data.classes:,} classes are no honest numbers")
         return
-    if count * max(1, record.data.classes) > _MOST_CELLS and "mean_per_class" in metrics:
-        yield broken(f"{count:,} samples of {record.data.classes:,} classes are more than a mean over classes is for")
+    widths = [record.data.classes if name == "mean_per_class" else _width(name, record) for name in metrics]
+    if seeds * count * max(widths) > _MOST_CELLS:
+        yield broken(f"{seeds:,} seeds, {count:,} samples and {record.data.classes:,} classes are no honest numbers")
         return
     labels = ("predictions", "targets") if record.task.level == "image" else ()
     shapes = {"ids": (count,), "groups": (count,), "targets": (count,), "predictions": (seeds, count)}
@@ -112,6 +102,8 @@ def _problems(record: Record, arrays: Mapping[str, np.ndarray]) -> Iterator[Find
             yield broken(f"its samples hold {name} as {array.dtype} {array.shape}, where {shape} was expected")
         elif array.dtype.kind == "f" and not np.isfinite(array).all():
             yield broken(f"its samples hold {name} with NaN or infinity")
+        elif array.dtype.kind == "f" and array.min(initial=0) < 0:
+            yield broken(f"its samples hold {name} with numbers below 0")
         elif array.dtype.kind in "iu" and (array.min() < -(1 << 31) or array.max() >= 1 << 31):
             yield broken(f"its samples hold {name} with absurd numbers")
         elif metric == "mean_per_class" and not _in_range(array[..., 0], record.data.classes):
@@ -150,10 +142,9 @@ def check_samples(record: Record, samples: Samples) -> Iterator[Finding]:
         yield broken("some test samples stand in it twice")
     if record.data.counts.get("test") != len(samples):
         yield broken(f"it says {record.data.counts.get('test')} test samples and holds {len(samples)}")
-    if samples.targets is not None:
-        found = digest([samples.ids.tolist(), digest_array(samples.targets), digest_array(samples.groups)])
-        if found != record.data.test_digest:
-            yield broken("its test samples are not those of its test digest: dropped, added or changed")
+    found = digest([samples.ids.tolist(), digest_array(samples.targets), digest_array(samples.groups)])
+    if found != record.data.test_digest:
+        yield broken("its test samples are not those of its test digest: dropped, added or changed")
     if record.units not in (None, units := len(np.unique(samples.groups))):
         yield broken(f"it says its samples are of {record.units} groups; they are of {units}")
     if record.keys.data != record.data.digest:
@@ -172,30 +163,28 @@ def check_values(record: Record, samples: Samples, metrics: Sequence[Metric]) ->
             yield from _compare_list("replicates", record.replicates, replicates.tolist(), _ROUNDED + within)
     primary, rows = metrics[0], samples.statistics[metrics[0].name]
     yield from _compare_list("seeds", record.seeds, [value_of(primary, one) for one in rows], within)
-    if samples.floor is not None:
-        floor, _ = measured(primary, [samples.floor], groups, test)
-        yield from _compare_score("floor", record.floor, floor, within)
+    floor, _ = measured(primary, [samples.floor], groups, test)
+    yield from _compare_score("floor", record.floor, floor, within)
     resolution = None if samples.resolution is None else resolution_of(primary, samples.resolution)
     yield from _compare_list("resolution", [record.resolution], [resolution], _ROUNDED + within)
     yield from _check_breakdown(record, samples, primary, within)
 
 
 def _check_breakdown(record: Record, samples: Samples, primary: Metric, within: float) -> Iterator[Finding]:
-    targets = np.zeros(0) if samples.targets is None else samples.targets
     names = list(record.breakdown)
     by_class = samples.predictions is not None or isinstance(primary, MeanIoU)
     if by_class != bool(names) or (names and len(names) != record.data.classes):
         yield broken(f"its breakdown has {len(names)} classes")
         return
     if names:
-        found = breakdown_of(primary, samples.statistics[primary.name], targets, samples.predictions, names)
+        found = breakdown_of(primary, samples.statistics[primary.name], samples.targets, samples.predictions, names)
         yield from _compare_list("breakdown", list(record.breakdown.values()), list(found.values()), _ROUNDED + within)
 
 
 def check_predictions(samples: Samples, metrics: Sequence[Metric]) -> Iterator[Finding]:
     """Yield statistics of image tasks that do not follow from predictions and targets."""
     targets, predictions = samples.targets, samples.predictions
-    if targets is None or predictions is None:
+    if predictions is None:
         return
     hits = predictions == targets
     ones = np.ones(hits.shape)
@@ -211,12 +200,29 @@ def check_predictions(samples: Samples, metrics: Sequence[Metric]) -> Iterator[F
             expected = np.where(wrong[..., None], np.nan, rows)
         if not np.array_equal(rows, expected):
             yield broken(f"its statistics of {metric.name} contradict its predictions")
+    if not _is_constant(metrics[0], samples.floor, targets):
+        yield broken("its floor is not that of one answer to all samples")
+
+
+def _is_constant(metric: Metric, floor: np.ndarray, targets: np.ndarray) -> bool:
+    """Tell whether one answer, the same for every sample, could give these statistics [N, s] of an image task."""
+    number, rank = floor[:, -2], metric.rank if isinstance(metric, Mean) else 1
+    if not (floor[:, -1] == 1).all() or (floor.shape[1] == 3 and not np.array_equal(floor[:, 0], targets)):
+        return False
+    if rank == 0:  # distances to one class
+        return any(
+            np.array_equal(number, np.abs(targets - one)) for one in np.unique([targets - number, targets + number])
+        )
+    hit = np.unique(targets[number == 1])
+    return len(hit) <= rank and np.array_equal(number, np.isin(targets, hit))
 
 
 def _compare_score(name: str, claimed: Score, found: Score, within: float) -> Iterator[Finding]:
     for field in ("metric", "unit", "direction", "ceiling"):
         if getattr(claimed, field) != getattr(found, field):
             yield broken(f"{name}: it says {field} {getattr(claimed, field)!r}, which is {getattr(found, field)!r}")
+    if found.direction == "higher" and found.value > found.ceiling + within:
+        yield broken(f"{name}: its statistics give {found.value:.6g}, and {found.ceiling:g} is the most there can be")
     for field in ("value", "low", "high"):
         mine, theirs = getattr(found, field), getattr(claimed, field)
         if not _same(mine, theirs, within):

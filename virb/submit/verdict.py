@@ -12,7 +12,10 @@ WORDS: tuple[Word, ...] = get_args(Word)
 """From the best to the worst."""
 
 MEANING: dict[Word, str] = {
-    "verified": "everything adds up, and a random part that was encoded and scored again agreed",
+    "verified": (
+        "everything adds up, and a random part that was encoded and scored again agreed; that the heads saw no test "
+        "sample in training is seen only by training them again ('virb reproduce')"
+    ),
     "consistent": (
         "everything adds up, but it was not run again: statistics that were made up so that they add up cannot be "
         "seen without the weights and the data (--weights FILE --data DIR)"

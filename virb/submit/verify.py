@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from virb.arrays import DamagedFile, read_arrays
+from virb.arrays import DamagedFile
 from virb.backbones import Encoder
-from virb.errors import UsageError, VirbError
+from virb.errors import OutputError, UsageError, VirbError
+from virb.paths import explain_write_errors
 from virb.plan import Options, check_encoder, load_encoder
 from virb.record import Record
 from virb.spec import EncoderCard
 from virb.submit import current, recompute, rerun
 from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
 from virb.submit.container import BundleError
+from virb.submit.heads import check_form
 from virb.submit.recompute import Samples, broken
 from virb.submit.verdict import Finding, RecordVerdict, Verdict, Word, worst
 from virb.suite import SCHEMES
@@ -43,9 +45,9 @@ def verify(path: Path, check: Check | None = None) -> Verdict:
         raise UsageError(f"there is no bundle {path}", "a zip file that 'virb submit' wrote", "check the path")
     try:
         with open_bundle(path) as bundle:
-            encoder = _encoder(bundle, check) if check else None
+            encoder, problems = _encoder(bundle, check) if check else (None, [])
             records = tuple(_record(bundle, member, encoder, check) for member in bundle.members)
-            reasons = list(_whole(bundle))
+            reasons = [*_whole(bundle), *problems]
     except BundleError as error:
         return Verdict(str(path), _sha256(path), "", "broken", (error.found,), ())
     verdict = worst([*(finding.word for finding in reasons), *(record.verdict for record in records)])
@@ -127,14 +129,23 @@ def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Ch
             if entry is None or entry.sha256 != facts.sha256:
                 findings.append(broken(f"{facts.file} is not in it, or is not the file that the record names"))
             parts[facts.file] = place
+    if record.picture is not None:
+        findings.append(broken("it names a picture, which no bundle holds"))
+    if record.head is None or record.units is None:
+        findings.append(current.stale("an older version of virb made it, and lacks what could be checked"))
     cards, problems = current.cards_of(record)
     findings += problems
-    if any(finding.word == "broken" for finding in findings) or current.metrics_of(record, cards) is None:
-        return findings or [broken(f"it measures {record.score.metric}, which no version of virb does")]
+    if current.metrics_of(record, cards) is None:
+        findings.append(broken(f"it measures {record.score.metric}, which no version of virb does"))
+    if record.head is None or any(finding.word == "broken" for finding in findings):
+        return findings
     try:
-        arrays = read_arrays(bundle.container.read(parts[record.samples.file]))
+        arrays = bundle.allowance.arrays(bundle.container.read(parts[record.samples.file]))
+        if record.heads is not None:
+            _check_heads(bundle, parts[record.heads.file], len(record.seeds))
     except DamagedFile as error:
-        return [*findings, broken(f"{record.samples.file} {error}")]
+        findings.append(broken(f"{record.samples.file} {error}"))
+        return findings
     except BundleError as error:
         return [*findings, broken(error.found)]
     samples, problems = recompute.samples_of(record, arrays)
@@ -147,15 +158,18 @@ def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Ch
     return [*findings, _again(bundle, member, samples, cards, encoder, check)]
 
 
+def _check_heads(bundle: Bundle, name: str, seeds: int) -> None:
+    with bundle.container.open(name) as stream:
+        check_form(stream, bundle.container.sizes[name], seeds, name.rpartition("/")[2])
+
+
 def _adds_up(record: Record, samples: Samples, cards: current.Cards | None) -> Iterator[Finding]:
     yield from recompute.replicate_count(record)
     yield from recompute.check_samples(record, samples)
     if cards is not None:
         yield from current.check_facts(record, cards)
     metrics = current.metrics_of(record, cards)
-    if record.units is None:
-        yield current.stale("an older version of virb made it, whose intervals were others")
-    elif metrics is not None:
+    if metrics is not None and record.units is not None:
         yield from recompute.check_predictions(samples, metrics)
         yield from recompute.check_values(record, samples, metrics)
 
@@ -193,28 +207,41 @@ def _again(
     return rerun.rerun(record, cards, samples, metrics, heads, how)
 
 
-def _encoder(bundle: Bundle, check: Check) -> Encoder:
-    """Return the encoder that the bundle is about: its weights were given, lie in it, or have a name.
+def _encoder(bundle: Bundle, check: Check) -> tuple[Encoder | None, list[Finding]]:
+    """Return the encoder that the bundle is about: its weights were given, lie in it, or have a name; or why not.
 
-    Nothing is fetched from an address that a stranger wrote.
+    Nothing is fetched from an address that a stranger wrote. A file that the caller gave has to be the right one.
     """
     card, facts = bundle.card, bundle.manifest.weights
     if check.weights is not None:
         _check_file(check.weights, card, facts)
-        return _loaded(card, check.weights)
-    if facts is not None and facts.included:
-        with tempfile.TemporaryDirectory(prefix="virb-") as folder:
-            copy = Path(folder) / facts.file
-            with bundle.container.open(f"weights/{facts.file}") as source, open(copy, "wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-            return _loaded(card, copy)
-    if card.weights.partition(":")[0] not in SCHEMES:
-        raise UsageError(
-            f"the encoder's weights are a file ({card.weights}), and none was given",
-            "--weights FILE" + (f", from {facts.address}" if facts and facts.address else ""),
-            "fetch the file, or leave --data and --sample out to check only that everything adds up",
-        )
-    return _loaded(card, None)
+        return _loaded(card, check.weights), []
+    included = facts is not None and facts.included
+    try:
+        if facts is not None and included:
+            return _unpacked(bundle, facts), []
+        if card.weights.partition(":")[0] in SCHEMES:
+            return _loaded(card, None), []
+    except OutputError as error:
+        return None, [Finding("consistent", f"not run again: {error.found}")]
+    except VirbError as error:
+        return None, [Finding("broken" if included else "consistent", error.found)]
+    address = f", from {facts.address}" if facts and facts.address else ""
+    why = f"its weights are a file ({card.weights}{address}), and none was given with --weights"
+    return None, [Finding("consistent", f"not run again: {why}")]
+
+
+def _unpacked(bundle: Bundle, facts: WeightsFacts) -> Encoder:
+    """Return the encoder of the weights in a bundle."""
+    with tempfile.TemporaryDirectory(prefix="virb-") as folder:
+        copy = Path(folder) / facts.file
+        with (
+            bundle.container.open(f"weights/{facts.file}") as source,
+            explain_write_errors(copy),
+            open(copy, "wb") as target,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
+        return _loaded(bundle.card, copy)
 
 
 def _check_file(path: Path, card: EncoderCard, facts: WeightsFacts | None) -> None:
