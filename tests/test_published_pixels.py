@@ -20,14 +20,14 @@ from virb import harness, published, stream
 from virb.api import make_options
 from virb.data import read_dataset
 from virb.digest import seed_of
-from virb.errors import CardError
+from virb.errors import CardError, Unsuited
 from virb.fit import answer, fit_pixels, pixel
 from virb.heads.dense import PUBLISHED_DENSE, Inputs
 from virb.metrics import metric_for
 from virb.plan import Options, image_sets, load_encoder, prepare
 from virb.record import Record
 from virb.spec import Published, Task
-from virb.suite import TASKS, Selection, encoder_cards, protocol
+from virb.suite import TASKS, Selection, encoder_cards, protocol, select_tasks
 from virb.targets import Targets
 from virb.types import IGNORED, Dataset, Features, Level, Pool, Rows, Split, View
 
@@ -389,8 +389,16 @@ def test_a_task_that_the_paper_trained_on_crops_of_unknown_size_is_refused_by_na
 
 @pytest.mark.parametrize("name", ["kitti_flow", "taskonomy_depth", "coco_panoptic"])
 def test_a_task_without_comparable_numbers_is_refused_by_name(name: str) -> None:
-    with pytest.raises(CardError, match=f"no comparable published numbers for task {name}"):
+    with pytest.raises(Unsuited, match=f"no comparable published numbers for task {name}"):
         protocol("virb2021").training(Task.read(TASKS.path(name)))
+
+
+def test_a_group_leaves_out_what_the_paper_did_not_measure_and_a_named_task_fails(small_world: Path) -> None:
+    options = make_options(sample=False, data=small_world, protocol_name="virb2021")
+    _, left = prepare(select_tasks("pixel-structural"), options)
+    assert [(gap.task.name, gap.failed) for gap in left] == [("kitti_flow", False), ("taskonomy_depth", False)]
+    _, left = prepare(select_tasks("pixel-structural,kitti_flow"), options)
+    assert [(gap.task.name, gap.failed) for gap in left] == [("kitti_flow", True), ("taskonomy_depth", False)]
 
 
 def test_only_published_training_changes_pictures() -> None:

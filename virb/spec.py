@@ -226,7 +226,7 @@ class Protocol(Card):
             return own
         numbers = task.published
         if numbers is None or not numbers.comparable:
-            raise CardError(
+            raise Unsuited(
                 f"protocol {self.name} has no comparable published numbers for task {task.name}"
                 + (f" ({numbers.reason})" if numbers else ""),
                 "a task whose card says 'comparable: true' under 'published'",
