@@ -11,11 +11,13 @@ import torch
 from authors import noise, saved
 
 from virb.architectures import Architecture, create
-from virb.checkpoints.architecture import Hints, infer, shapes_of
+from virb.checkpoints.architecture import infer
 from virb.checkpoints.naming import Family
 from virb.checkpoints.safe import Contents, Stored
+from virb.checkpoints.shapes import shapes_of
 from virb.checkpoints.tables import BLOCKS, SKETCHES
 from virb.checkpoints.understand import Request, recognise
+from virb.checkpoints.vits import Hints
 from virb.errors import CheckpointError, UsageError
 from virb.plan import load_encoder
 from virb.suite import encoder_card

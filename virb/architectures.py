@@ -19,11 +19,11 @@ OPTIONS = frozenset(
     """
     img_size patch_size embed_dim depth num_heads mlp_ratio class_token reg_tokens no_embed_class init_values pre_norm
     qkv_bias qk_norm fc_norm final_norm global_pool layers cardinality base_width stem_width stem_type avg_down
-    window_size stem
+    window_size stem bn_eps widen use_rel_pos_bias use_shared_rel_pos_bias use_fc_norm use_abs_pos_emb
     """.split()
 )
 """What may stand in brackets: timm's own names, and `stem`, which is 'cifar' for a ResNet that starts with one
-3 x 3 convolution of stride 1 and no pooling."""
+3 x 3 convolution of stride 1 and no pooling, and `widen`, by which every layer of a ResNet is wider (SwAV's RN50w2)."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,10 @@ def create(text: str | Architecture, pretrained: bool = False) -> Any:
     import timm
 
     architecture = Architecture.parse(text) if isinstance(text, str) else text
-    options = {name: value for name, value in architecture.options.items() if name != "stem"}
+    options = {name: value for name, value in architecture.options.items() if name not in ("stem", "widen")}
+    widen = architecture.options.get("widen", 1)
+    if widen != 1:
+        options["channels"] = _widened(architecture)
     try:
         model: Any = _made(timm.create_model, architecture.name, pretrained, options)
     except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
@@ -111,9 +114,42 @@ def create(text: str | Architecture, pretrained: bool = False) -> Any:
             "an architecture that returns maps",
             "choose another one",
         )
+    if widen != 1:
+        _widen_stem(model)
     if architecture.options.get("stem") == "cifar":
         _replace_stem(model)
     return model
+
+
+def _widened(architecture: Architecture) -> tuple[int, ...]:
+    """Return the widths of a ResNet's stages, all times one number."""
+    times, name = architecture.options["widen"], architecture.name
+    if not isinstance(times, int) or not 1 < times <= 8 or not re.match(r"resne[x]?t\d", name):
+        raise _unreadable(str(architecture), "widen is a whole number from 2 to 8, and for ResNets only")
+    return tuple(times * width for width in (64, 128, 256, 512))
+
+
+def _widen_stem(model: Any) -> None:
+    """Make a ResNet's first convolution as much wider as its stages; timm leaves it at 64."""
+    from torch import nn
+
+    first = model.layer1[0]
+    width = first.conv2.in_channels if hasattr(first, "conv3") else first.conv2.out_channels
+    model.conv1, model.bn1 = _convolution(3, width, 7, 2), nn.BatchNorm2d(width)
+    first.conv1 = _convolution(width, first.conv1.out_channels, first.conv1.kernel_size[0], 1)
+    if hasattr(first, "conv3"):
+        first.downsample[0] = _convolution(width, first.conv3.out_channels, 1, 1)
+    else:
+        first.downsample = None  # nothing to fit: the stem is as wide as the block
+    model.feature_info[0]["num_chs"] = width
+
+
+def _convolution(wide: int, out: int, kernel: int, stride: int) -> Any:
+    from torch import nn
+
+    made = nn.Conv2d(wide, out, kernel, stride, kernel // 2, bias=False)
+    nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")  # as timm starts a ResNet
+    return made
 
 
 def _made(make: Any, name: str, pretrained: bool, options: dict[str, Value]) -> Any:

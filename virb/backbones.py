@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 import socket
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -193,10 +194,10 @@ def check_name(card: EncoderCard) -> None:
 
 
 def load_named(card: EncoderCard) -> Encoder:
-    """Return the encoder behind `timm:`, `torchvision:`, `random:` or `baseline:`."""
+    """Return the encoder behind `timm:`, `random:` or `baseline:`; torchvision's weights are files like any other."""
     check_name(card)
     scheme, _, name = card.weights.partition(":")
-    return {"timm": _timm, "torchvision": _torchvision, "random": _random, "baseline": _baseline}[scheme](card, name)
+    return {"timm": _timm, "random": _random, "baseline": _baseline}[scheme](card, name)
 
 
 def from_module(card: EncoderCard, module: nn.Module, source: str = "") -> Encoder:
@@ -211,36 +212,6 @@ def from_module(card: EncoderCard, module: nn.Module, source: str = "") -> Encod
     module = copy.deepcopy(module)  # freezing is ours to do, and must not reach back to the caller
     body = TimmBody(module) if hasattr(module, "forward_intermediates") else ModuleBody(module)
     return Encoder(card, body, arch, mean, std, source)
-
-
-def from_state(card: EncoderCard, arch: str, state: Mapping[str, torch.Tensor], where: str) -> Encoder:
-    """Return timm's architecture filled with these tensors; every backbone tensor must be matched."""
-    model = create(arch)
-    fill(model, state, arch, where)
-    return Encoder(card, TimmBody(model), arch, IMAGENET_MEAN, IMAGENET_STD)
-
-
-def fill(model: nn.Module, state: Mapping[str, torch.Tensor], arch: str, where: str) -> None:
-    """Load tensors into a model; silently random weights are the field's most frequent complaint, so no gaps."""
-    classifier = getattr(model, "default_cfg", {}).get("classifier", "fc")
-    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    kept = {key: value for key, value in state.items() if key.rsplit(".", 1)[0] not in heads}
-    wanted = model.state_dict()
-    missing = [key for key in wanted if key not in kept and not key.endswith("num_batches_tracked")]
-    unexpected = [key for key in kept if key not in wanted]
-    shapes = [key for key in kept if key in wanted and kept[key].shape != wanted[key].shape]
-    if missing or unexpected or shapes:
-        problems = [
-            f"{len(found)} {label} ({', '.join(found[:4])}{', …' if len(found) > 4 else ''})"
-            for label, found in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-            if found
-        ]
-        raise CheckpointError(
-            f"{where} does not fill {arch}: of {len(wanted)} backbone tensors {'; '.join(problems)}",
-            f"every tensor of timm's {arch}, and nothing beside its classifier",
-            "check that the file is a plain state dict of this architecture",
-        )
-    model.load_state_dict(kept, strict=False)
 
 
 @torch.no_grad()
@@ -302,37 +273,24 @@ def _offline_unless_reachable() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
+_SHARED = r"(wide_)?res|vit_|convnext|swin|efficientnet|regnet"
+"""Models of torchvision's that timm computes alike, by the beginnings of their names."""
+
+
 def _check_torchvision(name: str) -> None:
     from torchvision import models
 
     arch, _, tag = name.partition(".")
-    names = models.list_models(module=models)
+    names = [one for one in models.list_models(module=models) if re.match(_SHARED, one)]
     if arch not in names:
         raise UsageError(
-            f"torchvision has no model '{arch}'{did_you_mean(arch, names)}",
-            "a classification model of torchvision.models",
-            "see torchvision's documentation for the names",
+            f"'{arch}' is no model of torchvision's that timm has too{did_you_mean(arch, names)}",
+            "one of " + ", ".join(names),
+            "correct the name, or take another library's weights, such as timm:NAME",
         )
     known = models.get_model_weights(arch).__members__
     if tag and tag not in known:
         raise UsageError(f"torchvision's {arch} has no weights '{tag}'", "one of " + ", ".join(known), "choose one")
-
-
-def _torchvision(card: EncoderCard, name: str) -> Encoder:
-    from torchvision import models
-
-    arch, _, tag = name.partition(".")
-    known = models.get_model_weights(arch)
-    weights = known[tag] if tag else known.DEFAULT
-    try:
-        state = weights.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        raise CheckpointError(
-            f"cannot fetch {weights.url}: {error}",
-            "a reachable download.pytorch.org, or the file in torch's cache",
-            f"download it elsewhere into {torch.hub.get_dir()}/checkpoints, or pass the file with --encoder FILE",
-        ) from error
-    return from_state(card, arch, state, f"torchvision:{arch}.{weights.name}")
 
 
 def _check_random(name: str) -> None:

@@ -219,6 +219,9 @@ def load_encoder(source: EncoderCard | nn.Module) -> Encoder:
         name = type(source).__name__
         return backbones.from_module(EncoderCard(name=safe_name(name), title=name, weights="module"), source)
     scheme, _, name = source.weights.partition(":")
+    if scheme == "torchvision":
+        backbones.check_name(source)
+        return checkpoints.load_torchvision(source)
     if scheme in SCHEMES:
         return backbones.load_named(source)
     if scheme == "python":

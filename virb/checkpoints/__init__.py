@@ -10,13 +10,14 @@ import hashlib
 from pathlib import Path
 
 from virb.backbones import Encoder
+from virb.checkpoints.hub import load_torchvision
 from virb.checkpoints.inspect import Inspection, inspect
 from virb.checkpoints.load import load
 from virb.checkpoints.understand import Request, Understanding, understand
 from virb.errors import CheckpointError
 from virb.spec import EncoderCard
 
-__all__ = ["Inspection", "Request", "Understanding", "inspect_file", "load_file", "understand"]
+__all__ = ["Inspection", "Request", "Understanding", "inspect_file", "load_file", "load_torchvision", "understand"]
 
 
 def load_file(card: EncoderCard) -> Encoder:

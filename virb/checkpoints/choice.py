@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from virb.checkpoints.naming import NAMINGS, Naming
+from virb.checkpoints.naming import Naming
+from virb.checkpoints.namings import NAMINGS
 
 # What authors evaluate where a file holds several networks. Online networks of BYOL before its moving average;
 # teachers of DINO, iBOT and DINOv2, the target encoders of MSN and I-JEPA, and averaged weights before the trained.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ import torch
 
 from virb.architectures import create
 from virb.backbones import IMAGENET_MEAN, IMAGENET_STD, Encoder, TimmBody
+from virb.checkpoints import beside
+from virb.checkpoints.notes import conventions
 from virb.checkpoints.safe import Stored, unusable
 from virb.checkpoints.understand import Understanding
 from virb.errors import CheckpointError
@@ -24,11 +24,14 @@ FLOATS = ("float32", "float16", "bfloat16", "float64")
 SLACK = 1 << 20
 
 
-def load(card: EncoderCard, understood: Understanding) -> Encoder:
-    """Return the encoder of a file that was understood, or an error that names what does not match."""
+def load(card: EncoderCard, understood: Understanding, known: tuple[Triple, Triple] | None = None) -> Encoder:
+    """Return the encoder of a file that was understood, or an error that names what does not match.
+
+    Mean and deviation follow the file's format, where its source does not make them `known`.
+    """
     check(understood)
     model = _filled(understood)
-    mean, std, notes = view(understood)
+    mean, std, notes = (*known, conventions(understood)) if known else view(understood)
     facts = facts_of(understood, notes)
     return Encoder(card, TimmBody(model), str(understood.matching.architecture), mean, std, checkpoint=facts)
 
@@ -140,11 +143,18 @@ def facts_of(understood: Understanding, notes: tuple[str, ...]) -> CheckpointFac
 
 def view(understood: Understanding) -> tuple[Triple, Triple, tuple[str, ...]]:
     """Return mean and deviation for a file's format, and what was taken by convention."""
-    one, notes = understood.matching, _conventions(understood)
+    one, notes = understood.matching, conventions(understood)
     naming, names = one.candidate.naming.title, set(one.found)
-    beside = understood.path.parent / "preprocessor_config.json"
-    if "Hugging Face" in naming and (known := _published(beside)):
-        return (*known, (*notes, f"mean and deviation from {beside.name} beside the file"))
+    if "Hugging Face" in naming and (known := beside.statistics(understood.path)):
+        return (*known, (*notes, f"mean and deviation from {beside.VIEW} beside the file"))
+    if one.architecture.name.startswith("beit"):
+        return (
+            INCEPTION,
+            INCEPTION,
+            (*notes, "mean and deviation 0.5, as BEiT has it; BEiT v2 has ImageNet's: write a card"),
+        )
+    if naming.startswith("torchvision") and one.architecture.name == "efficientnetv2_l":
+        return INCEPTION, INCEPTION, (*notes, "mean and deviation 0.5, as torchvision has it")
     if "CLIP" in naming or "_clip_" in one.architecture.name:
         return CLIP_MEAN, CLIP_STD, (*notes, "mean and deviation of CLIP")
     masked = any(name.startswith(("decoder", "mask_token")) for name in understood.contents.tensors)
@@ -154,37 +164,3 @@ def view(understood: Understanding) -> tuple[Triple, Triple, tuple[str, ...]]:
             guess = "mean and deviation 0.5, as google/vit has it; where the model card says otherwise, write a card"
             return INCEPTION, INCEPTION, (*notes, guess)
     return IMAGENET_MEAN, IMAGENET_STD, notes
-
-
-def _published(path: Path) -> tuple[Triple, Triple] | None:
-    """Return mean and deviation from Hugging Face's own file beside the weights, where it is there and sound."""
-    try:
-        content = json.loads(path.read_bytes()) if path.stat().st_size < SLACK else {}
-        mean, std = (tuple(float(number) for number in content[key]) for key in ("image_mean", "image_std"))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    sound = len(mean) == len(std) == 3 and all(map(math.isfinite, mean)) and all(0 < number < 10 for number in std)
-    return ((mean[0], mean[1], mean[2]), (std[0], std[1], std[2])) if sound else None
-
-
-def _conventions(understood: Understanding) -> tuple[str, ...]:
-    """Return what the shapes do not show, and was taken as the architecture has it."""
-    architecture, notes = understood.matching.architecture, []
-    if architecture.options.get("stem") == "cifar":
-        notes.append("the 3 x 3 stem is taken with stride 1 and without pooling, as for small pictures")
-    if "num_heads" in architecture.options:
-        notes.append(f"{architecture.options['num_heads']} attention heads, by convention")
-    if understood.matching.candidate.naming.family == "vit" and "pos_embed" in understood.matching.wanted:
-        notes.append(_grid(understood))
-    if architecture.name.startswith("efficientnet_"):
-        notes.append(f"symmetric padding; weights that came from TensorFlow need --arch tf_{architecture.name}")
-    if "_clip_" in architecture.name and architecture.name.startswith("vit"):
-        quick = "quickgelu" in architecture.name
-        notes.append("QuickGELU, as OpenAI trained" if quick else "GELU, as OpenCLIP has it where not told otherwise")
-    return tuple(notes)
-
-
-def _grid(understood: Understanding) -> str:
-    positions = understood.matching.wanted["pos_embed"][1]
-    side = math.isqrt(positions)  # at most one position more than the grid, or the registers'
-    return f"positions of a grid {side} x {side}, resampled where the view has another"

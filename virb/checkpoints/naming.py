@@ -1,7 +1,7 @@
 """Checkpoints: the names that libraries give to one backbone's tensors, turned into timm's.
 
-A naming is known by the end of its keys; what stands before is the prefix, whatever wrapped the network. Namings
-were written down from the libraries' module definitions; those marked (memory) were not checked against a file.
+A naming is known by the end of its keys; what stands before is the prefix, whatever wrapped the network. The namings
+themselves are in `namings` and `torchvisions`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 
 from virb.checkpoints.safe import Stored
 
-Family = Literal["resnet", "clip_resnet", "vit", "convnext", "swin", "efficientnet", "regnet"]
-_THIRDS = ("query", "key", "value", "q", "k", "v")
-_BN = "weight|bias|running_mean|running_var|num_batches_tracked"
+Family = Literal["resnet", "clip_resnet", "vit", "convnext", "swin", "swinv2", "efficientnet", "regnet"]
+_PARTS = (("query", "key", "value"), ("q", "k", "v"), ("gate", "up"))
+"""What libraries keep apart and timm in one tensor, from its first rows to its last."""
+Renamer = Callable[[re.Match[str]], str]
+Rules = tuple[tuple[str, str | Renamer], ...]
+BN = "weight|bias|running_mean|running_var|num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,12 @@ class Naming:
     family: Family
     body: str
     """Keys that only a backbone of this naming has; what stands before them is the prefix."""
-    rules: tuple[tuple[str, str], ...] = ()
+    rules: Rules = ()
     """Patterns of whole keys behind the prefix, and timm's names for them; the first that fits is taken."""
     also: str = ""
     """A key that must stand behind the prefix too, where another kind of network has such blocks."""
+    wide_epsilon: str = ""
+    """Which of the family's models, by their names' ends, divide by a larger deviation in BatchNorm than timm's do."""
 
     def prefix(self, key: str) -> str | None:
         """Return what stands before the naming's own part of a key, if it is one of this naming."""
@@ -48,7 +54,11 @@ class Naming:
     def in_file(self, name: str, keys: Iterable[str]) -> str:
         """Return what a tensor of timm's name would be called in a file with such keys, if that can be told."""
         present = set(keys)
-        names = (name, *(f"{name}.{third}" for third in _THIRDS))
+        names = (
+            name,
+            *(f"{name}.{part}" for parts in _PARTS for part in parts),
+            re.sub(r"\b[qv]_bias$", "qkv.bias", name),
+        )
         found = [
             key
             for key in dict.fromkeys((*self._literal(), *_siblings(present)))
@@ -74,9 +84,13 @@ def _shared(key: str, other: str) -> int:
 
 
 def _siblings(keys: Iterable[str]) -> Iterator[str]:
-    """Yield keys, and those that differ from one in a number."""
+    """Yield keys, and those that differ from one in a number or in their last part."""
     most = 1 + max((int(number) for key in keys for number in re.findall(r"(?<!\d)\d{1,3}(?!\d)", key)), default=0)
     seen: set[str] = set()
+    endings = sorted({key.rpartition(".")[2] for key in keys})
+    for stem in dict.fromkeys(key.rpartition(".")[0] for key in keys):
+        seen |= {f"{stem}.{ending}" for ending in endings}
+    yield from seen
     for key in keys:
         pieces = re.split(r"(\d+)", key)
         for place in range(1, len(pieces), 2):
@@ -85,180 +99,6 @@ def _siblings(keys: Iterable[str]) -> Iterator[str]:
                 if other not in seen:
                     seen.add(other)
                     yield other
-
-
-def _sequential(first: int) -> tuple[tuple[str, str], ...]:
-    """Return rules for nn.Sequential(*resnet.children()): the stages are counted from `first`."""
-    stages = [(rf"{first + stage}\.(\d+\..+)", rf"layer{stage + 1}.\1") for stage in range(4)]
-    return (("0\\.(weight)", r"conv1.\1"), (rf"1\.({_BN})", r"bn1.\1"), *stages)
-
-
-_HF_BLOCK = r"encoder\.layer\.(\d+)\."
-_HF_VIT = (
-    (r"embeddings\.cls_token", "cls_token"),
-    (r"embeddings\.position_embeddings", "pos_embed"),
-    (r"embeddings\.register_tokens", "register_tokens"),
-    (r"embeddings\.mask_token", "mask_token"),
-    (r"embeddings\.patch_embeddings\.projection\.(weight|bias)", r"patch_embed.proj.\1"),
-    (_HF_BLOCK + r"attention\.attention\.(query|key|value)\.(weight|bias)", r"blocks.\1.attn.qkv.\3.\2"),
-    (_HF_BLOCK + r"attention\.output\.dense\.(weight|bias)", r"blocks.\1.attn.proj.\2"),
-    (_HF_BLOCK + r"intermediate\.dense\.(weight|bias)", r"blocks.\1.mlp.fc1.\2"),
-    (_HF_BLOCK + r"output\.dense\.(weight|bias)", r"blocks.\1.mlp.fc2.\2"),
-    (_HF_BLOCK + r"layernorm_before\.(weight|bias)", r"blocks.\1.norm1.\2"),
-    (_HF_BLOCK + r"layernorm_after\.(weight|bias)", r"blocks.\1.norm2.\2"),
-    (_HF_BLOCK + r"layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
-    (_HF_BLOCK + r"mlp\.weights_in\.(weight|bias)", r"blocks.\1.mlp.fc1.\2"),
-    (_HF_BLOCK + r"mlp\.weights_out\.(weight|bias)", r"blocks.\1.mlp.fc2.\2"),
-    (_HF_BLOCK + r"((?:norm[12]|mlp\.fc[12])\.(?:weight|bias))", r"blocks.\1.\2"),
-    (r"layernorm\.(weight|bias)", r"norm.\1"),
-)
-_CLIP_BLOCK = r"transformer\.resblocks\.(\d+)\."
-_CLIP_VIT = (
-    (r"class_embedding", "cls_token"),
-    (r"positional_embedding", "pos_embed"),
-    (r"conv1\.weight", "patch_embed.proj.weight"),
-    (r"ln_pre\.(weight|bias)", r"norm_pre.\1"),
-    (r"ln_post\.(weight|bias)", r"norm.\1"),
-    (_CLIP_BLOCK + r"ln_([12])\.(weight|bias)", r"blocks.\1.norm\2.\3"),
-    (_CLIP_BLOCK + r"attn\.in_proj_(weight|bias)", r"blocks.\1.attn.qkv.\2"),
-    (_CLIP_BLOCK + r"attn\.out_proj\.(weight|bias)", r"blocks.\1.attn.proj.\2"),
-    (_CLIP_BLOCK + r"mlp\.c_fc\.(weight|bias)", r"blocks.\1.mlp.fc1.\2"),
-    (_CLIP_BLOCK + r"mlp\.c_proj\.(weight|bias)", r"blocks.\1.mlp.fc2.\2"),
-    (_CLIP_BLOCK + r"ls_([12])\.gamma", r"blocks.\1.ls\2.gamma"),
-)
-_HF_CLIP_BLOCK = r"vision_model\.encoder\.layers\.(\d+)\."
-_HF_CLIP = (
-    (r"vision_model\.embeddings\.class_embedding", "cls_token"),
-    (r"vision_model\.embeddings\.position_embedding\.weight", "pos_embed"),
-    (r"vision_model\.embeddings\.patch_embedding\.weight", "patch_embed.proj.weight"),
-    (r"vision_model\.pre_layrnorm\.(weight|bias)", r"norm_pre.\1"),
-    (r"vision_model\.post_layernorm\.(weight|bias)", r"norm.\1"),
-    (_HF_CLIP_BLOCK + r"layer_norm([12])\.(weight|bias)", r"blocks.\1.norm\2.\3"),
-    (_HF_CLIP_BLOCK + r"self_attn\.out_proj\.(weight|bias)", r"blocks.\1.attn.proj.\2"),
-    (_HF_CLIP_BLOCK + r"self_attn\.([qkv])_proj\.(weight|bias)", r"blocks.\1.attn.qkv.\3.\2"),
-    (_HF_CLIP_BLOCK + r"mlp\.(fc[12]\.(?:weight|bias))", r"blocks.\1.mlp.\2"),
-)
-_TV_BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
-_TV_VIT = (
-    (r"class_token", "cls_token"),
-    (r"encoder\.pos_embedding", "pos_embed"),
-    (r"conv_proj\.(weight|bias)", r"patch_embed.proj.\1"),
-    (r"encoder\.ln\.(weight|bias)", r"norm.\1"),
-    (_TV_BLOCK + r"ln_([12])\.(weight|bias)", r"blocks.\1.norm\2.\3"),
-    (_TV_BLOCK + r"self_attention\.in_proj_(weight|bias)", r"blocks.\1.attn.qkv.\2"),
-    (_TV_BLOCK + r"self_attention\.out_proj\.(weight|bias)", r"blocks.\1.attn.proj.\2"),
-    (_TV_BLOCK + r"mlp\.(?:0|linear_1)\.(weight|bias)", r"blocks.\1.mlp.fc1.\2"),
-    (_TV_BLOCK + r"mlp\.(?:3|linear_2)\.(weight|bias)", r"blocks.\1.mlp.fc2.\2"),
-)
-_TIMM_VIT = (
-    (r"blocks\.\d+\.(\d+\..+)", r"blocks.\1"),  # DINOv2 trains in chunks of blocks, which keep their numbers
-    (r"(blocks\.\d+\.mlp)\.w12\.(weight|bias)", r"\1.fc1.\2"),
-    (r"(blocks\.\d+\.mlp)\.w3\.(weight|bias)", r"\1.fc2.\2"),
-)
-_HF_STAGE = r"encoder\.stages\.(\d)\.layers\.(\d+)\."
-
-
-def _hf_resnet() -> tuple[tuple[str, str], ...]:
-    """Return the rules for a ResNet whose stages and layers are counted from nought."""
-    rules = [
-        (r"embedder\.embedder\.convolution\.weight", "conv1.weight"),
-        (rf"embedder\.embedder\.normalization\.({_BN})", r"bn1.\1"),
-    ]
-    for stage in range(4):
-        place = rf"encoder\.stages\.{stage}\.layers\.(\d+)\."
-        start = rf"layer{stage + 1}.\1."
-        rules.append((place + r"shortcut\.convolution\.weight", start + "downsample.0.weight"))
-        rules.append((place + rf"shortcut\.normalization\.({_BN})", start + r"downsample.1.\2"))
-        for number in range(3):
-            rules.append((place + rf"layer\.{number}\.convolution\.weight", start + f"conv{number + 1}.weight"))
-            rules.append((place + rf"layer\.{number}\.normalization\.({_BN})", start + rf"bn{number + 1}.\2"))
-    return tuple(rules)
-
-
-def _clip_resnet() -> tuple[tuple[str, str], ...]:
-    """Return the rules for CLIP's own ResNet: three convolutions first, pooled by attention."""
-    rules = [
-        (r"conv([123])\.weight", r"stem.conv\1.conv.weight"),
-        (rf"bn([123])\.({_BN})", r"stem.conv\1.bn.\2"),
-        (r"attnpool\.positional_embedding", "head.pos_embed"),
-        (r"attnpool\.([qkv])_proj\.(weight|bias)", r"head.\1.\2"),
-        (r"attnpool\.c_proj\.(weight|bias)", r"head.proj.\1"),
-    ]
-    for stage in range(4):
-        place, start = rf"layer{stage + 1}\.(\d+)\.", rf"stages.{stage}.\1."
-        rules.append((place + r"downsample\.0\.weight", start + "shortcut.conv.conv.weight"))
-        rules.append((place + rf"downsample\.1\.({_BN})", start + r"shortcut.conv.bn.\2"))
-        for number, kind in ((1, "1x1"), (2, "kxk"), (3, "1x1")):
-            rules.append((place + rf"conv{number}\.weight", start + f"conv{number}_{kind}.conv.weight"))
-            rules.append((place + rf"bn{number}\.({_BN})", start + rf"conv{number}_{kind}.bn.\2"))
-    return tuple(rules)
-
-
-_FB_CONVNEXT = (
-    (r"downsample_layers\.0\.([01]\..+)", r"stem.\1"),
-    (r"downsample_layers\.([123])\.([01]\..+)", r"stages.\1.downsample.\2"),
-    (r"stages\.(\d)\.(\d+)\.dwconv\.(weight|bias)", r"stages.\1.blocks.\2.conv_dw.\3"),
-    (r"stages\.(\d)\.(\d+)\.pwconv([12])\.(weight|bias)", r"stages.\1.blocks.\2.mlp.fc\3.\4"),
-    (r"stages\.(\d)\.(\d+)\.grn\.gamma", r"stages.\1.blocks.\2.mlp.grn.weight"),
-    (r"stages\.(\d)\.(\d+)\.grn\.beta", r"stages.\1.blocks.\2.mlp.grn.bias"),
-    (r"stages\.(\d)\.(\d+)\.(norm\.\w+|gamma)", r"stages.\1.blocks.\2.\3"),
-    (r"norm\.(weight|bias)", r"head.norm.\1"),
-)
-
-
-def _tv_convnext() -> tuple[tuple[str, str], ...]:
-    """Return the rules for torchvision's ConvNeXt, whose odd features are stages and whose even ones lie between."""
-    rules = [(r"features\.0\.([01]\..+)", r"stem.\1"), (r"classifier\.0\.(weight|bias)", r"head.norm.\1")]
-    for stage in range(4):
-        place, start = rf"features\.{2 * stage + 1}\.(\d+)\.", rf"stages.{stage}.blocks.\1."
-        for number, name in ((0, "conv_dw"), (2, "norm"), (3, "mlp.fc1"), (5, "mlp.fc2")):
-            rules.append((place + rf"block\.{number}\.(weight|bias)", start + rf"{name}.\2"))
-        rules.append((place + "layer_scale", start + "gamma"))
-        if stage:
-            rules.append((rf"features\.{2 * stage}\.([01]\..+)", rf"stages.{stage}.downsample.\1"))
-    return tuple(rules)
-
-
-def _ms_swin() -> tuple[tuple[str, str], ...]:
-    """Return the rules for the authors' Swin, which counts a patch merging to the stage before it."""
-    head = [(r"head\.(weight|bias)", r"head.fc.\1")]
-    return tuple(head + [(rf"layers\.{n}\.downsample\.(.+)", rf"layers.{n + 1}.downsample.\1") for n in range(3)])
-
-
-_RESNET_BODY = rf"layer[1-4]\.\d+\.(?:conv[123]\.weight|bn[123]\.(?:{_BN})|downsample\.\d\.(?:{_BN}))"
-_VIT_BODY = (  # stages of other networks hold such blocks too
-    r"(?<!layers\.\d\.)(?<!stages\.\d\.)"
-    r"blocks\.(?:\d+\.)?\d+\.(?:norm[12]|attn\.(?:qkv|proj)|mlp\.(?:fc[12]|w12|w3))\.(?:weight|bias)"
-)
-_SWIN_BODY = r"layers\.\d\.blocks\.\d+\.(?:norm[12]|attn\.(?:qkv|proj)|mlp\.fc[12])\.(?:weight|bias)"
-_CHILDREN = rf"\.\d+\.(?:conv[123]\.weight|bn[123]\.(?:{_BN})|downsample\.\d\.(?:{_BN}))"
-
-NAMINGS = (
-    Naming("CLIP's own ResNet", "clip_resnet", _RESNET_BODY, _clip_resnet(), r"attnpool\..+"),
-    Naming("torchvision and timm", "resnet", _RESNET_BODY),
-    Naming("children of a torchvision ResNet", "resnet", "[4-7]" + _CHILDREN, _sequential(4)),
-    Naming("children of a torchvision ResNet without pooling", "resnet", "[3-6]" + _CHILDREN, _sequential(3)),
-    Naming("Hugging Face ResNet", "resnet", _HF_STAGE + r"(?:layer\.\d|shortcut)\..+", _hf_resnet()),
-    Naming("timm ViT", "vit", _VIT_BODY, _TIMM_VIT, r"blocks\.(?:\d+\.)?\d+\.attn\.qkv\.\w+"),
-    Naming("CLIP ViT", "vit", _CLIP_BLOCK + ".+", _CLIP_VIT, r"conv1\.weight|class_embedding|ln_p(?:re|ost)\.\w+"),
-    Naming("Hugging Face CLIP (memory)", "vit", _HF_CLIP_BLOCK + ".+", _HF_CLIP),
-    Naming(
-        "Hugging Face ViT",
-        "vit",
-        _HF_BLOCK + r"(?:attention\.(?:attention|output)|intermediate|output|layernorm_|norm[12]|layer_scale|mlp).+",
-        _HF_VIT,
-    ),
-    Naming("torchvision ViT", "vit", _TV_BLOCK + ".+", _TV_VIT),
-    Naming("timm ConvNeXt", "convnext", r"stages\.\d\.blocks\.\d+\.(?:conv_dw|norm|mlp|gamma).*"),
-    Naming(
-        "the authors' ConvNeXt", "convnext", r"stages\.\d\.\d+\.(?:dwconv|norm|pwconv[12]|gamma|grn).*", _FB_CONVNEXT
-    ),
-    Naming("torchvision ConvNeXt", "convnext", r"features\.[1357]\.\d+\.(?:block\.\d|layer_scale).*", _tv_convnext()),
-    Naming("timm Swin", "swin", _SWIN_BODY),
-    Naming("the authors' Swin", "swin", _SWIN_BODY, _ms_swin()),
-    Naming("timm EfficientNet", "efficientnet", r"blocks\.\d+\.\d+\.(?:conv_(?:dw|pw|pwl|exp)|bn[123]|se)\..+"),
-    Naming("timm RegNet", "regnet", r"s[1-4]\.b\d+\.(?:conv[123]|se|downsample)\..+"),
-)
 
 
 def rename(naming: Naming, found: Mapping[str, Stored]) -> tuple[dict[str, Stored], dict[str, str]]:
@@ -270,12 +110,13 @@ def rename(naming: Naming, found: Mapping[str, Stored]) -> tuple[dict[str, Store
         if name in renamed:  # two that would be one: neither is safe to take
             name = key
         renamed[name], origin[name] = stored, key
-    for name, tensors in _thirds(renamed):
-        packed = [renamed.pop(f"{name}.{third}") for third in tensors]
-        renamed[name] = joined(packed)
-        origin[name] = " + ".join(origin.pop(f"{name}.{third}") for third in tensors)
+    for name, parts in _packed(renamed):
+        renamed[name] = joined([renamed.pop(f"{name}.{part}") for part in parts])
+        origin[name] = " + ".join(origin.pop(f"{name}.{part}") for part in parts)
     if naming.family == "vit":
         _shape_tokens(renamed, origin)
+    if naming.family == "swinv2":
+        _split_biases(renamed, origin)
     if "patch_embed.proj.weight" in renamed and naming.family == "vit":
         renamed["patch_embed.proj.weight"] = _as_convolution(renamed["patch_embed.proj.weight"])
     for name, stored in renamed.items():
@@ -284,9 +125,9 @@ def rename(naming: Naming, found: Mapping[str, Stored]) -> tuple[dict[str, Store
     return renamed, origin
 
 
-def _thirds(renamed: Mapping[str, Stored]) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    """Yield the names of attention layers whose query, key and value are all there, apart."""
-    for names in (_THIRDS[:3], _THIRDS[3:]):
+def _packed(renamed: Mapping[str, Stored]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the names of tensors whose parts are all there, apart."""
+    for names in _PARTS:
         for key in [key for key in renamed if key.endswith(f".{names[0]}")]:
             stem = key.rpartition(".")[0]
             parts = [renamed.get(f"{stem}.{name}") for name in names]
@@ -334,6 +175,24 @@ def _split_positions(renamed: dict[str, Stored]) -> None:
     shape = (1, positions.shape[1] - 1, positions.shape[2])
     renamed["cls_token"] = _derived(token, token.shape, lambda: token.read() + positions.read()[:, :1])
     renamed["pos_embed"] = _derived(positions, shape, lambda: positions.read()[:, 1:].contiguous())
+
+
+def _split_biases(renamed: dict[str, Stored], origin: dict[str, str]) -> None:
+    """Take a SwinV2's biases of queries and values apart, as timm has them; that of keys is nought in its forward."""
+    for name in [name for name in renamed if name.endswith(".qkv.bias")]:
+        packed, key = renamed[name], origin[name]
+        if len(packed.shape) != 1 or packed.shape[0] % 3:
+            continue
+        del renamed[name], origin[name]
+        third = packed.shape[0] // 3
+        for place, part in ((0, "q_bias"), (2, "v_bias")):
+            other = name.removesuffix("qkv.bias") + part
+            read = partial(_slice, packed, place * third, third)
+            renamed[other], origin[other] = _derived(packed, (third,), read), key
+
+
+def _slice(stored: Stored, start: int, length: int) -> torch.Tensor:
+    return stored.read()[start : start + length].clone()
 
 
 def _derived(stored: Stored, shape: tuple[int, ...], read: Callable[[], torch.Tensor]) -> Stored:

@@ -13,6 +13,7 @@ Sketch = tuple[tuple[int, ...], int]
 BLOCKS: dict[Family, str] = {
     "convnext": r"stages\.(\d)\.blocks\.(\d+)\.",
     "swin": r"layers\.(\d)\.blocks\.(\d+)\.",
+    "swinv2": r"layers\.(\d)\.blocks\.(\d+)\.",
     "efficientnet": r"blocks\.(\d)\.(\d+)\.",
     "regnet": r"s(\d)\.b(\d+)\.",
     "clip_resnet": r"stages\.(\d)\.(\d+)\.",
@@ -60,6 +61,11 @@ SKETCHES: dict[Family, dict[str, Sketch]] = {
         "swin_s3_tiny_224": ((2, 2, 6, 2), 3072),
         "swin_small_patch4_window7_224": ((2, 2, 18, 2), 3072),
         "swin_tiny_patch4_window7_224": ((2, 2, 6, 2), 3072),
+    },
+    "swinv2": {  # torchvision's; timm has others, whose windows do not show in their tensors
+        "swinv2_base_window8_256": ((2, 2, 18, 2), 4096),
+        "swinv2_small_window8_256": ((2, 2, 18, 2), 3072),
+        "swinv2_tiny_window8_256": ((2, 2, 6, 2), 3072),
     },
     "efficientnet": {
         "efficientnet_b0": ((1, 2, 2, 3, 3, 4, 1), 1152),

@@ -11,19 +11,22 @@ from functools import cached_property
 from pathlib import Path
 
 from virb.architectures import Architecture
-from virb.checkpoints.architecture import Hints, infer, problems, shapes_of
+from virb.checkpoints.architecture import infer
+from virb.checkpoints.beside import activation
 from virb.checkpoints.choice import Candidate, asked, by_names, candidates, inside
 from virb.checkpoints.naming import rename
 from virb.checkpoints.safe import Contents, Stored, read_contents
+from virb.checkpoints.shapes import problems, shapes_of
+from virb.checkpoints.vits import Hints
 from virb.errors import CheckpointError, did_you_mean
 
 # Parts of known methods and classifiers that are no backbone, by the first part of a name or the last.
 _HEADS = re.compile(
-    r"(?:fc|head|heads|head_dist|heads_\w+|classifier|classifier_\w+|linear|last_linear|logits|pooler|pre_logits|proj"
+    r"(?:fc|head|heads|head_dist|cls_classifier|distillation_classifier|heads_\w+|classifier|classifier_\w+|linear|last_linear|logits|pooler|pre_logits|proj"
     r"|projector|projection|projection_head|projection_mlp|proj_head|mlp_head|contrastive_head|jigsaw_head|predictor"
     r"|prediction_mlp|prototypes|queue|queue_ptr|queue2|queue2_ptr|mask_token|masked_embed|decoder_\w+|decoder|dino_head"
     r"|ibot_head|l[12]|out|output_layer|normalize|criterion|loss_fn|memory_bank|visual_head|temperature|g|pred"
-    r"|layernorm_decoder)(?:\..+)?"
+    r"|layernorm_decoder|lm_head)(?:\..+)?"
 )
 _COMPUTED = re.compile(
     r"(?:.+\.)?(?:relative_position_index|relative_coords_table|attn_mask|position_ids|num_batches_tracked)"
@@ -68,9 +71,10 @@ class Matching:
         return [name for name in self._beside if not _HEADS.fullmatch(name) and not _COMPUTED.fullmatch(name)]
 
     @cached_property
-    def heads(self) -> list[str]:
-        """Tensors of heads, as the file calls them."""
-        return [self.origin[name] for name in self._beside if _HEADS.fullmatch(name)]
+    def left_out(self) -> list[str]:
+        """Tensors of heads, and those that a model computes for itself, as the file calls them."""
+        beside = [name for name in self._beside if _HEADS.fullmatch(name) or _COMPUTED.fullmatch(name)]
+        return [key for name in beside for key in self.origin[name].split(" + ")]
 
     @property
     def _beside(self) -> list[str]:
@@ -131,9 +135,12 @@ class Understanding:
 
     @cached_property
     def dropped(self) -> dict[str, int]:
-        """How many tensors of the file are left out, by the first part of their names behind all wrappers."""
+        """How many tensors of the file are left out, by the first part of their names behind all wrappers.
+
+        What is neither taken nor allowed nor counted here is an error: nothing is left out in silence.
+        """
         prefix, around = self.matching.candidate.prefix, f"{self.container}."
-        counts = Counter(f"{self.prefix}{name.partition('.')[0]}" for name in self.matching.heads)
+        counts = Counter(f"{self.prefix}{name.partition('.')[0]}" for name in self.matching.left_out)
         for name in self.contents.tensors:
             if not name.startswith(prefix):
                 counts[_outside(name, prefix).removeprefix(around)] += 1
@@ -166,34 +173,36 @@ def recognise(path: Path, contents: Contents, request: Request) -> Understanding
     chosen = asked(found, request.prefix) if request.prefix is not None else found
     if not chosen:
         raise _no_prefix(path, request.prefix or "", found)
-    matching = _best(contents, chosen, given)
+    matching = _best(path, contents, chosen, given)
     if matching is None:
         raise _unlike(path, contents)
     others = _others(found, matching.candidate, contents)
     return Understanding(path, contents, matching, others, request)
 
 
-def _best(contents: Contents, found: Sequence[Candidate], given: Architecture | None) -> Matching | None:
+def _best(path: Path, contents: Contents, found: Sequence[Candidate], given: Architecture | None) -> Matching | None:
     """Return the likeliest place's match; namings that share their names are tried one after another."""
     place = found[0].prefix
-    tried = [_match(contents, one, given) for one in found if one.prefix == place]
+    tried = [_match(path, contents, one, given) for one in found if one.prefix == place]
     return min((one for one in tried if one is not None), key=lambda one: one.faults, default=None)
 
 
-def _match(contents: Contents, candidate: Candidate, given: Architecture | None) -> Matching | None:
+def _match(path: Path, contents: Contents, candidate: Candidate, given: Architecture | None) -> Matching | None:
     names = inside(candidate.prefix, contents.tensors)
     found, origin = rename(candidate.naming, {name: contents.tensors[whole] for name, whole in names.items()})
     shapes = {name: stored.shape for name, stored in found.items()}
-    architecture = given or infer(candidate.naming.family, shapes, _hints(candidate, contents))
+    architecture = given or infer(candidate.naming.family, shapes, _hints(path, candidate, contents))
     if architecture is None:
         return None
+    if not given and (ends := candidate.naming.wide_epsilon) and re.fullmatch(f".+_?(?:{ends})", architecture.name):
+        architecture = Architecture(architecture.name, {**architecture.options, "bn_eps": 1e-3})
     wanted = shapes_of(str(architecture))
     if given and candidate.naming.family != "vit" and problems(wanted, shapes) == len(wanted):
         return None
     return Matching(candidate, architecture, wanted, found, origin)
 
 
-def _hints(candidate: Candidate, contents: Contents) -> Hints:
+def _hints(path: Path, candidate: Candidate, contents: Contents) -> Hints:
     """Return what names around the tensors tell of a ViT: the authors' models differ where shapes do not."""
     clip = "CLIP" in candidate.naming.title
     quick = clip and any(name.rpartition(".")[2] in _QUICK for name in contents.tensors)
@@ -201,7 +210,9 @@ def _hints(candidate: Candidate, contents: Contents) -> Hints:
     small = "base_encoder" in candidate.prefix and any(
         stored.shape == (1152, 384) for name, stored in contents.tensors.items() if name.endswith("attn.qkv.weight")
     )
-    return Hints(clip, quick or "Hugging Face CLIP" in candidate.naming.title, 12 if small else None)
+    if "Hugging Face" in candidate.naming.title:
+        quick = activation(path) in (None, "quick_gelu")
+    return Hints(clip, quick, 12 if small else None)
 
 
 def _others(found: Sequence[Candidate], chosen: Candidate, contents: Contents) -> tuple[str, ...]:
