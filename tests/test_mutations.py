@@ -17,8 +17,8 @@ from virb.errors import CheckpointError
 from virb.suite import encoder_card
 
 KINDS = ("drop", "rename", "rename module", "reshape")
-# A class token's registers leave no trace elsewhere in DINOv2's own files: without them the file is another network.
-TRACELESS = {"register_tokens"}
+# Registers leave no trace elsewhere in DINOv2's own files: without them the file is another network, which is said.
+TRACELESS = {"register_tokens": "drop"}
 
 
 def mutated(contents: Contents, name: str, kind: str) -> Contents:
@@ -61,7 +61,7 @@ def test_a_tensor_that_is_lost_renamed_or_reshaped_is_an_error_with_its_name(tmp
     names = backbone(recognise(path, contents, Request()))
     for kind in KINDS:
         for name in draw.sample(names, 4):
-            if name not in TRACELESS or kind == "reshape":
+            if TRACELESS.get(name) != kind:
                 assert survives(path, contents, name, kind) == ""
 
 

@@ -60,6 +60,19 @@ def test_two_endings_of_one_stem_are_still_two_names_that_clash(tmp_path: Path) 
         encoder_cards([str(tmp_path / "last.*")])
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("m18.pth.tar", "m18"), ("m18.pth", "m18"), ("m18.tar", "m18"), ("lr.0.1.ckpt", "lr.0.1"),
+        ("lr.0.1.ckpt.tar", "lr.0.1"), ("model.safetensors.index.json", "model"), ("pytorch_model.bin.index.json",
+        "pytorch_model"), ("weights", "weights"), ("index.json", "index"),
+    ],
+)  # fmt: skip
+def test_a_file_is_called_without_its_endings(tmp_path: Path, file: str, name: str) -> None:
+    touch(tmp_path, file)
+    assert encoder_card(str(tmp_path / file)).name == name
+
+
 @pytest.mark.parametrize("weights", ["python:/tmp/evil.py:Evil", "evil.py", "evil.py:Evil", "plugin:evil"])
 def test_a_card_never_starts_code(tmp_path: Path, weights: str) -> None:
     (tmp_path / "evil.py").write_text("raise SystemExit('it ran')\n")

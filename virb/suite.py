@@ -148,7 +148,7 @@ def encoder_card(text: str) -> EncoderCard:
         return _python_card(Path(code[1]).expanduser(), code[2] or "", text)
     path = Path(text).expanduser()
     if text and path.is_file():
-        return EncoderCard(name=safe_name(path.stem), title=path.name, weights=str(path.resolve()))
+        return EncoderCard(name=safe_name(_bare(path)), title=path.name, weights=str(path.resolve()))
     if text and path.is_dir():
         raise UsageError(
             f"--encoder {text} is a folder", "one checkpoint file, or a card (.yaml)", "name the file inside it"
@@ -168,6 +168,12 @@ def encoder_card(text: str) -> EncoderCard:
         )
     others = (*added("encoders").by_name, *(f"{scheme}:…" for scheme in SCHEMES))
     return _beside(ENCODERS.path(text, also_known=others))
+
+
+def _bare(path: Path) -> str:
+    """Return a weights file's name without its endings: `m18.pth.tar` is m18, and an index of shards its model."""
+    double = re.fullmatch(r"(.+?)(\.(pth|pt|ckpt|bin|th|torch|safetensors))?\.(tar|index\.json)", path.name)
+    return double[1] if double else path.stem
 
 
 def _python_card(path: Path, name: str, text: str) -> EncoderCard:

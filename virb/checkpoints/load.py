@@ -60,7 +60,10 @@ def check(understood: Understanding) -> None:
 
 
 def _remedy(understood: Understanding) -> str:
+    one = understood.matching
     ways = ["--arch NAME where it is another of timm's architectures"]
+    if "pos_embed" in one.reshaped and one.candidate.naming.family == "vit":
+        ways.append(f"--arch '{one.architecture.name}(img_size=(HEIGHT, WIDTH))' where its positions are no square")
     if understood.others:
         ways.append("--prefix " + " or ".join(part.rstrip(".") or "''" for part in understood.others[:3]))
     first = understood.faults()[0][1][0]
@@ -159,7 +162,7 @@ def view(understood: Understanding) -> tuple[Triple, Triple, tuple[str, ...]]:
         return CLIP_MEAN, CLIP_STD, (*notes, "mean and deviation of CLIP")
     masked = any(name.startswith(("decoder", "mask_token")) for name in understood.contents.tensors)
     if naming == "Hugging Face ViT" and one.architecture.options.get("init_values") is None:
-        plain = not masked and "dinov2" not in one.architecture.name and "mask_token" not in names
+        plain = not masked and "dinov2" not in one.architecture.name and not {"mask_token", "dist_token"} & names
         if plain:
             guess = "mean and deviation 0.5, as google/vit has it; where the model card says otherwise, write a card"
             return INCEPTION, INCEPTION, (*notes, guess)

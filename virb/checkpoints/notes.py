@@ -57,9 +57,11 @@ def _like_dinov2(one: Matching) -> bool:
 
 
 def _grid(understood: Understanding) -> str:
-    positions = understood.matching.wanted["pos_embed"][1]
-    side = math.isqrt(positions)  # at most one position more than the grid, or the registers'
-    return f"positions of a grid {side} x {side}, resampled where the view has another"
+    one = understood.matching
+    size, patch = one.architecture.options.get("img_size"), one.wanted["patch_embed.proj.weight"][-1]
+    side = math.isqrt(one.wanted["pos_embed"][1])  # at most a few positions more than the grid, for other tokens
+    height, width = (size[0] // patch, size[1] // patch) if isinstance(size, tuple) else (side, side)
+    return f"positions of a grid {height} x {width}, resampled where the view has another"
 
 
 def _windows(understood: Understanding) -> Iterator[str]:

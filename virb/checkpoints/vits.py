@@ -121,6 +121,8 @@ def _positions(shapes: Shapes, registers: int) -> tuple[bool, bool, bool, int]:
     The number of positions tells it too: a file that lost its class token is not taken for one without.
     """
     token, distilled = "cls_token" in shapes, "dist_token" in shapes
+    if registers and not token and not any(name.startswith("fc_norm.") for name in shapes):
+        token = True  # it was lost: only averages over patches do without, and they have a norm of their own
     positions = shapes.get("pos_embed", ())
     count = positions[1] if len(positions) == 3 else 0
     for others, has, apart, two in (
@@ -131,6 +133,7 @@ def _positions(shapes: Shapes, registers: int) -> tuple[bool, bool, bool, int]:
         (2, True, False, True),
     ):
         grid = math.isqrt(max(0, count - others))
+        apart = apart or (registers > 0 and not others)
         if count > others and grid * grid == count - others:
             return has, apart and (has or registers > 0), two, grid
     return token, False, distilled, 0
