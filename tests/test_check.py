@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import timm
+import torch
 
 from virb import gap as gaps
 from virb.api import make_options
-from virb.backbones import from_state
 from virb.cli import main
 from virb.contract import check_path
 from virb.errors import Unsuited
+from virb.plan import load_encoder
 from virb.spec import EncoderCard
 from virb.suite import TASKS, encoder_card
 
@@ -117,10 +118,10 @@ def test_the_gap_is_the_paired_difference_of_two_scores(sample_root: Path) -> No
     assert gap == gaps.random_gap(encoder_card("random:resnet18"), options), "measured once, then read"
 
 
-def test_the_twin_has_the_view_and_not_the_weights() -> None:
-    state = timm.create_model("resnet18", num_classes=0).state_dict()
-    card = EncoderCard(name="mine", title="", weights="mine.pt", mean=(0.1, 0.2, 0.3))
-    encoder = from_state(card, "resnet18", state, "mine.pt")
+def test_the_twin_has_the_view_and_not_the_weights(tmp_path: Path) -> None:
+    torch.save(timm.create_model("resnet18", num_classes=0).state_dict(), tmp_path / "mine.pt")
+    card = EncoderCard(name="mine", title="", weights=str(tmp_path / "mine.pt"), mean=(0.1, 0.2, 0.3))
+    encoder = load_encoder(card)
     twin = gaps.untrained(encoder)
     assert (twin.arch, twin.mean, twin.std) == (encoder.arch, encoder.mean, encoder.std)
     assert twin.weights_hash != encoder.weights_hash

@@ -64,8 +64,7 @@ class Naming:
             for key in dict.fromkeys((*self._literal(), *_siblings(present)))
             if key not in present and self.rename(key) in names
         ]
-        # Of several, the one whose neighbours are there: blocks may be counted in chunks.
-        return max(found, key=lambda key: max(_shared(key, other) for other in present), default=name)
+        return max(found, key=lambda key: _likelihood(key, present), default=name)
 
     def _literal(self) -> Iterator[str]:
         """Yield the keys of rules that hold no numbers."""
@@ -74,6 +73,17 @@ class Naming:
                 choice = re.search(r"\(([\w|]+)\)", pattern)
                 for word in choice[1].split("|") if choice else ("",):
                     yield (pattern.replace(choice[0], word) if choice else pattern).replace("\\.", ".")
+
+
+def _likelihood(key: str, present: set[str]) -> tuple[bool, bool, int]:
+    """Sorts what a lost tensor may be called: its layer is no block of layers, has other tensors, or such neighbours.
+
+    Blocks may be counted in chunks, and the last convolution of a network may have any number.
+    """
+    stem = key.rpartition(".")[0] + "."
+    beside = [other.removeprefix(stem) for other in present if other.startswith(stem)]
+    plain = not any("." in other for other in beside)
+    return plain, plain and bool(beside), max(_shared(key, other) for other in present)
 
 
 def _shared(key: str, other: str) -> int:
