@@ -16,7 +16,7 @@ from virb import cache as cache_module
 from virb import store as store_module
 from virb.backbones import Encoder, load_named
 from virb.cache import Cache
-from virb.errors import DataError, OutputError
+from virb.errors import DamagedEntry, DataError, OutputError
 from virb.paths import temporary_beside
 from virb.suite import encoder_card
 from virb.types import Numerics, Pool, View
@@ -242,6 +242,6 @@ def test_a_damaged_row_of_large_maps_is_noticed_when_it_is_read(
     again = store.features(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(0, 1, 2, 3)).maps
     assert again is not None
     again.take(np.arange(7))
-    with pytest.raises(OutputError, match="damaged"):
+    with pytest.raises(DamagedEntry, match="damaged"):
         again.take(np.array([7]))
     assert store.store.entries() == []

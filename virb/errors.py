@@ -59,6 +59,10 @@ class OutputError(VirbError):
     """A folder that cannot be written to."""
 
 
+class DamagedEntry(VirbError):
+    """An entry of the cache that is not what was written; it is removed, so that it can be made again."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for the closest known spelling, capitals aside, or an empty string."""
     spellings = {word.lower(): word for word in known}

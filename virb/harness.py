@@ -15,7 +15,7 @@ from torch import nn
 from virb import published, stopping
 from virb.backbones import Encoder
 from virb.encode import head_precision
-from virb.errors import OutputError
+from virb.errors import DamagedEntry, OutputError
 from virb.fit import (
     Fitted,
     FittedNeighbours,
@@ -222,8 +222,13 @@ def _run_job(
     options: Options,
     progress: Progress,
 ) -> Record:
-    """Train, choose, score once, write."""
-    measured = _measured(encoder, image_set, job, features, encode_seconds, fits, options, progress)
+    """Train, choose, score once, write; what was found damaged in the cache meanwhile is made again, once."""
+    try:
+        measured = _measured(encoder, image_set, job, features, encode_seconds, fits, options, progress)
+    except DamagedEntry as error:
+        progress.say(f"{job.task.name} begins anew: {error.found}")
+        features = _features(encoder, image_set, options, progress)
+        measured = _measured(encoder, image_set, job, features, encode_seconds, fits, options, progress)
     write(measured.record, options.out, measured.files)
     return measured.record
 
@@ -302,18 +307,8 @@ def _streamed(encoder: Encoder, image_set: ImageSet, options: Options, progress:
     features = Features(rows, torch.empty(len(rows), 0))
     if any(job.task.level == "image" and job.finished is None for job in image_set.jobs):
         features = _cached(encoder, replace(image_set, kept=()), options, progress)
-    maps = StreamedMaps(
-        encoder,
-        pool,
-        features.rows,
-        view,
-        streaming.numerics,
-        kept,
-        options.device,
-        options.decoders,
-        exact=streaming.exact,
-        augment=streaming.augment,
-    )
+    given = (encoder, pool, features.rows, view, streaming.numerics, kept, options.device, options.decoders)
+    maps = StreamedMaps(*given, exact=streaming.exact, augment=streaming.augment)
     levels = encoder.levels(view.size)
     return replace(features, maps=maps, levels=tuple(levels[place] for place in kept))
 

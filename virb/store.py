@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import numpy as np
 
-from virb.errors import OutputError
+from virb.errors import DamagedEntry, OutputError
 from virb.locks import Say, held, lock_path, remove_free
 from virb.paths import explain_write_errors, replace_folder, sweep, temporary_beside, write_whole
 
@@ -193,10 +193,10 @@ class StoredRows:
     def _check(self, rows: np.ndarray) -> None:
         if not self.sound(rows):
             shutil.rmtree(self.place.parent, ignore_errors=True)
-            raise OutputError(
+            raise DamagedEntry(
                 f"the cached array {self.place} is damaged",
                 "the bytes that were written",
-                "run the same command again: the entry was removed and will be made anew",
+                "run the same command again: the entry is made anew; where it cannot be removed, 'virb cache clear'",
             )
 
     def sound(self, rows: np.ndarray) -> bool:
