@@ -7,14 +7,20 @@ import logging
 import multiprocessing
 import os
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from virb import journal as journal_module
-from virb import once, stopping
+from virb import once, sample, stopping
+from virb.api import begin_sample, make_options
 from virb.journal import Followed, Journal, following
 from virb.progress import Silent
+from virb.report import Report
+from virb.suite import select_tasks
 
 
 def lines(place: Path) -> list[dict[str, object]]:
@@ -130,3 +136,43 @@ def test_how_a_run_ended_stands_in_the_last_line(tmp_path: Path, error: BaseExce
     with pytest.raises(type(error)):
         work()
     assert lines(tmp_path / "run.log")[-1]["status"] == status
+
+
+class Stopping(Silent):
+    """Hears Ctrl-C at the third picture."""
+
+    def __init__(self) -> None:
+        self.left = 3
+
+    @contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        def advance(count: int) -> None:
+            self.left -= count
+            if self.left <= 0:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+def test_the_making_of_the_sample_world_stands_in_the_log_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = partial(sample.ensure, folder=tmp_path / "world", size=0.12, workers=1)
+    monkeypatch.setattr(sample, "ensure", world)
+    selection = select_tasks("dtd")
+    options = make_options(sample=True, data=None, out=tmp_path / "results")
+    with pytest.raises(KeyboardInterrupt):
+        begin_sample(selection, options, Stopping(), Report())
+    *_, end = lines(options.out / "run.log")
+    assert (end["event"], end["status"]) == ("end", "interrupted")
+    (options.out / "run.log").unlink()
+    report = Report()
+    begin_sample(selection, options, None, report)
+    first, *_, last = lines(options.out / "run.log")
+    assert [first["event"], first["stage"], first["done"]] == ["stage", "sample world: dtd", 0]
+    assert [last["event"], last["stage"], last["done"]] == ["stage end", "sample world: dtd", last["total"]]
+    report.begin(["x"], ["dtd"], options)
+    start = lines(options.out / "run.log")[-1]
+    assert [start["event"], start["run"]] == ["start", first["run"]]
+    begin_sample(selection, options, None, report)
+    assert lines(options.out / "run.log")[-1] == start, "nothing was left to make"

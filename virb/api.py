@@ -58,14 +58,16 @@ def evaluate(
     )
     from virb.harness import run
     from virb.plan import check_encoder
+    from virb.report import Report
 
     encoders = _encoders(encoder)
     for source in encoders:
         check_encoder(source)
     selection = select_tasks(tasks if isinstance(tasks, str) else ",".join(tasks))
+    report = Report()
     if sample:
-        make_sample(selection, progress, options.protocol)
-    return frame(run(encoders, selection, options, progress))
+        begin_sample(selection, options, progress, report)
+    return frame(run(encoders, selection, options, progress, report))
 
 
 def Encoder(
@@ -193,6 +195,18 @@ def _protocol_name(name: str | None, probe: str, sample: bool) -> str:
     if name and probe != "heads":
         raise UsageError(f"both --protocol {name} and --probe {probe} were given", "one of them", "leave one out")
     return name or usual[probe][sample]
+
+
+def begin_sample(selection: Selection, options: Options, progress: Progress | None, report: Report) -> None:
+    """Make the sample data sets of a run, in its log too; results that have nowhere to go are told of before."""
+    from virb.journal import Followed, following
+    from virb.progress import Silent
+    from virb.turns import check_writable
+
+    check_writable(options)
+    journal = report.follow(options.out)
+    with following(journal):
+        make_sample(selection, Followed(progress or Silent(), journal), options.protocol)
 
 
 def make_sample(selection: Selection, progress: Progress | None, rules: Protocol | None = None) -> Path:

@@ -28,7 +28,7 @@ from virb.fit import (
     predict_pixels,
 )
 from virb.fit.denormals import denormals_flushed
-from virb.journal import NAME, Followed, Journal, following
+from virb.journal import Followed, following
 from virb.metrics import METRICS, metric_for
 from virb.pictures import as_png, prediction_sheet
 from virb.pictures.answers import Answers, image_answers, pixel_answers
@@ -61,7 +61,7 @@ def run(
     check_writable(options)
     for source in encoders:
         check_encoder(source)
-    report.journal = journal = Journal(options.out / NAME)
+    journal = report.follow(options.out)
     names = [source.name if isinstance(source, EncoderCard) else type(source).__name__ for source in encoders]
     report.begin(names, [task.name for task in selection.tasks], options)
     with following(journal), denormals_flushed():

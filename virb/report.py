@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
 from virb.errors import VirbError
-from virb.journal import Journal
+from virb.journal import NAME, Journal
 from virb.plan import Missing, Options
 from virb.record import Record
 
@@ -34,6 +35,12 @@ class Report:
     skipped: list[Missing] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
+
+    def follow(self, out: Path) -> Journal:
+        """Return the log in a results folder; what comes before the run itself has begun it."""
+        if self.journal.place is None:
+            self.journal = Journal(out / NAME)
+        return self.journal
 
     def begin(self, encoders: Sequence[str], tasks: Sequence[str], options: Options) -> None:
         """Note what the run was asked for."""

@@ -79,13 +79,12 @@ def evaluate(
 
     for card in cards:  # before any work
         check_encoder(card)
-    progress = choose()
+    progress, report = choose(), Report()
     if sample:
-        api.make_sample(selection, progress, options.protocol)
+        api.begin_sample(selection, options, progress, report)
     for card in cards if check else ():
         _print_gap(card, options, progress)
 
-    report = Report()
     try:
         run(cards, selection, options, progress, report)
     finally:
