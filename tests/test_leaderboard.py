@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from virb.bench.records import Split, made
+from virb.bench.records import Split, made, many
 from virb.errors import VirbError
 from virb.leaderboard import Board, render
 from virb.leaderboard import boards as boards_of
 from virb.record import Record, Score
 from virb.reference import load_reference
-from virb.results import Results
+from virb.results import Results, load
 from virb.text import show
 
 
@@ -445,3 +445,14 @@ def test_no_records_make_an_empty_board_and_no_traceback(form: str) -> None:
 def test_a_format_that_nobody_knows_is_answered_with_those_there_are() -> None:
     with pytest.raises(VirbError, match="markdown"):
         render(boards([record()]), "html")
+
+
+def test_rows_stand_in_the_order_of_their_places_and_then_of_their_ranks(tmp_path: Path) -> None:
+    """A place does not follow the mean rank alone, so a table by rank would list places out of order."""
+    many(tmp_path, 30, 4)
+    (board,) = boards_of(load([tmp_path]))
+    by_rank = [row.place for row in sorted(board.rows, key=lambda row: row.rank.value if row.rank else 0)]
+    assert by_rank != sorted(by_rank)  # type: ignore[type-var]
+    order = [(row.place, row.rank.value) for row in board.rows if row.rank]
+    assert order == sorted(order)
+    assert "of two mean ranks the worse can hold the better place" in " ".join(render([board], "table").split())

@@ -94,25 +94,50 @@ def coverage(scene: Scene, sets: int, seed: int = 0) -> float:
     return held / sets
 
 
+@dataclass(frozen=True)
+class Field:
+    """Encoders on tasks, and how their true shares lie."""
+
+    encoders: int
+    tasks: int
+    apart: float
+    """The deviation of true shares; the noise of one task's is about 0.02."""
+    general: float
+    """How much of its variance is the encoder's on all tasks."""
+    levels: int = 0
+    """Abilities that there are; 0 is as many as encoders."""
+
+    def shares(self, random: np.random.Generator) -> np.ndarray:
+        """Return true shares [K, T]."""
+        ability = random.normal(size=(self.encoders, 1))
+        if self.levels:
+            step = np.arange(self.encoders)[:, None] * self.levels // self.encoders
+            ability = (step - step.mean()) / step.std()
+        liking = random.normal(size=(self.encoders, self.tasks))
+        mixed = ability * np.sqrt(self.general) + liking * np.sqrt(1 - self.general)
+        return np.asarray(np.clip(0.5 + self.apart * mixed, 0.26, 0.74))
+
+
 RANKS = {
-    "10 encoders far apart, 20 tasks": (10, 20, 0.05, 0.5),
-    "10 encoders close together, 5 tasks": (10, 5, 0.02, 0.0),
-    "10 encoders in nearly one order, 20 tasks": (10, 20, 0.02, 0.8),
-    "30 encoders, 10 tasks": (30, 10, 0.02, 0.5),
-    "4 encoders, 10 tasks": (4, 10, 0.02, 0.5),
-    "10 encoders, 1 task": (10, 1, 0.02, 0.0),
+    "10 encoders far apart, 20 tasks": Field(10, 20, 0.05, 0.5),
+    "10 encoders close together, 5 tasks": Field(10, 5, 0.02, 0.0),
+    "10 encoders in nearly one order, 20 tasks": Field(10, 20, 0.02, 0.8),
+    "30 encoders, 10 tasks": Field(30, 10, 0.02, 0.5),
+    "4 encoders, 10 tasks": Field(4, 10, 0.02, 0.5),
+    "10 encoders, 1 task": Field(10, 1, 0.02, 0.0),
+    "5 pairs of equals, 20 tasks": Field(10, 20, 0.02, 0.99, levels=5),
+    "5 and 6 equals, 20 tasks": Field(11, 20, 0.02, 0.99, levels=2),
+    "10 within a third of the noise, 20 tasks": Field(10, 20, 0.006, 0.5),
+    "the same in one order on all tasks": Field(10, 20, 0.006, 1.0),
 }
-"""Encoders, tasks, the deviation of true shares, and how much of its variance is the encoder's on all tasks."""
 
 
-def rank_coverage(encoders: int, tasks: int, apart: float, general: float, sets: int, samples: int = 300) -> float:
+def rank_coverage(field: Field, sets: int, samples: int = 300) -> float:
     """Return the share of encoders whose interval holds their true mean rank."""
-    held = 0
+    held, encoders, tasks = 0, field.encoders, field.tasks
     for number in range(sets):
         random = np.random.default_rng([encoders, tasks, number])
-        ability = random.normal(size=(encoders, 1)) * np.sqrt(general)
-        liking = random.normal(size=(encoders, tasks)) * np.sqrt(1 - general)
-        shares = np.clip(0.5 + apart * (ability + liking), 0.26, 0.74)
+        shares = field.shares(random)
         hits = np.empty((encoders, tasks, samples))
         replicates = np.empty((encoders, tasks, 300))
         for task in range(tasks):
@@ -149,8 +174,8 @@ def report(sets: int) -> None:
     print(f"Share of 95 % intervals that hold the truth, {sets} simulated sets each\n")
     for scene in scenes():
         print(f"{scene.name:45s} {100 * coverage(scene, sets):5.1f} %")
-    for name, (encoders, tasks, apart, general) in RANKS.items():
-        share = rank_coverage(encoders, tasks, apart, general, max(1, sets // encoders))
+    for name, field in RANKS.items():
+        share = rank_coverage(field, max(1, sets // field.encoders))
         print(f"{'mean rank, ' + name:45s} {100 * share:5.1f} %")
     for strength in (0.0, 0.5, 0.9):
         found = correlation_coverage(strength, sets)

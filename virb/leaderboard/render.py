@@ -156,7 +156,9 @@ def _notes(board: Board, quadrants: bool) -> list[str]:
         notes.append("Ranks are untested: nothing is known of these numbers' spread.")
     elif len(ranked) > 1:
         notes.append(
-            "Place: '=' is shared with encoders that the paired test (Holm over all pairs) does not tell apart."
+            "Place: one more than the encoders of better mean rank that the paired test of mean scores (Holm over all "
+            "pairs) tells apart; '=' is shared. So of two mean ranks the worse can hold the better place: its scores "
+            "are less sure."
         )
     if len(board.rows) > 1:
         notes.append(f"{RULE} Here: {len(board.common)} of {len(board.counted)} tasks, {len(ranked)} encoders.")
