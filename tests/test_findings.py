@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boards import TASKS, board, facts
+from boards import TASKS, board, facts, many
 from extents import faults
 from scipy import stats
 
@@ -27,7 +27,7 @@ from virb.analysis.supervision import structural_gain, supervision
 from virb.cli import main
 from virb.errors import UsageError
 from virb.paths import reference_folder
-from virb.plots import forest
+from virb.plots import forest, violins
 from virb.results import load
 
 SIGNS = np.array([1.0 if task.higher else -1.0 for task in TASKS])
@@ -401,6 +401,45 @@ def test_pictures_of_findings_keep_their_words_apart(paper: Scores) -> None:
         assert (figure is None) == (finding.key == "balance")
         if figure is not None:
             assert faults(figure) == ([], []), finding.key
+
+
+def test_violins_hold_every_gain_of_a_category_and_their_middle_is_the_drawn_bar(paper: Scores) -> None:
+    """Recomputed from the scores: each self-supervised encoder less the supervised one, in deviations of the task."""
+    found = structural_gain(paper)
+    goodness, names = paper.goodness, [task.name for task in paper.tasks]
+    row = next(place for place, one in enumerate(paper.encoders) if one.method.lower() == "supervised")
+    heights = (goodness - goodness[row]) / np.nanstd(goodness, axis=0)
+    others = [place for place in range(len(goodness)) if place != row]
+    figure = violins.draw(paper, found)
+    assert figure is not None
+    bars = sorted(line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linewidth() == 1.6)  # type: ignore[index]
+    medians = []
+    for quadrant, values in found.spread.items():
+        tasks = [
+            place
+            for place, task in enumerate(paper.tasks)
+            if task.quadrant == quadrant and names[place] not in ("imagenet", "imagenetv2")
+        ]
+        expected = heights[np.ix_(others, tasks)].ravel()
+        expected = expected[np.isfinite(expected)]
+        assert sorted(values) == pytest.approx(sorted(expected))
+        medians.append(np.median(expected))
+    assert len(found.spread) == 4
+    assert bars == pytest.approx(sorted(medians))
+    assert faults(figure) == ([], [])
+
+
+@pytest.mark.parametrize("encoders", [2, 3, 30, 200])
+def test_violins_keep_their_words_apart_with_few_encoders_and_many(encoders: int) -> None:
+    values = many(encoders, missing=0.2 if encoders > 2 else 0)
+    rows: list[dict[str, object]] = [{"method": "supervised", "family": "supervised", "pretraining": "imagenet"}]
+    rows += [{"method": "swav", "family": "contrastive", "pretraining": "imagenet"}] * (encoders - 1)
+    values[0] = many(encoders)[0]
+    scores = world(values, rows)
+    figure = violins.draw(scores, structural_gain(scores))
+    assert figure is not None
+    assert faults(figure) == ([], [])
+    assert violins.draw(scores, supervision(scores)) is None  # a question of means, not of distributions
 
 
 def test_the_command_writes_text_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

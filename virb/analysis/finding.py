@@ -52,6 +52,8 @@ class Finding:
     """What the effects are measured in."""
     effects: tuple[Effect, ...] = ()
     cautions: tuple[str, ...] = ()
+    spread: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By category, the numbers whose distribution the question is about; in the unit of the effects."""
 
 
 @dataclass(frozen=True)

@@ -51,14 +51,13 @@ def _finite(value: Any) -> Any:
     return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-def as_markdown(scores: Scores, found: Sequence[Finding], pictures: Mapping[str, str] | None = None) -> str:
-    """Return findings for readers, each with its picture where there is one."""
+def as_markdown(scores: Scores, found: Sequence[Finding], pictures: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Return findings for readers, each with its pictures where there are any."""
     count = f"{len(scores.names)} encoder{'s' if len(scores.names) != 1 else ''}"
     parts = ["# Findings", f"{scores.title[0].upper()}{scores.title[1:]}; {count}, {len(scores.tasks)} tasks."]
     for number, finding in enumerate(found, 1):
         parts += [f"## {number}. {finding.question}", f"**{escaped(finding.answer)}**"]
-        if pictures and finding.key in pictures:
-            parts.append(f"![{finding.question}]({pictures[finding.key]})")
+        parts += [f"![{finding.question}]({name})" for name in (pictures or {}).get(finding.key, ())]
         if finding.effects:
             parts += [f"In {finding.unit}; 95 % intervals; p after Holm's correction.", _table(finding.effects)]
         parts += [f"Test: {finding.test}", f"The paper: {finding.paper}"]

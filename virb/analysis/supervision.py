@@ -44,7 +44,8 @@ GAIN = Question(
     "A permutation test of the difference between the mean gains of structural and of semantic tasks. Tasks are the "
     "sample: encoders meet the same tasks, and counting them all would take few tasks for many. ImageNet's own tasks "
     "are left out, for the supervised encoder has seen their labels.",
-    "The paper draws violins of encoders by tasks, pooled, and tests nothing.",
+    "The paper draws violins of encoders by tasks, pooled, and tests nothing; they are drawn here too, over all "
+    "self-supervised encoders at hand and not only those of 200 epochs on 1.3 million pictures.",
     f"gain of self-supervised encoders over the supervised one, {DEVIATIONS}",
 )
 
@@ -169,7 +170,8 @@ def structural_gain(scores: Scores) -> Finding:
     labelled, others = supervised_imagenet(scores), self_supervised(scores)
     if lack := _lack(labelled, others):
         return GAIN.answered(f"Cannot tell: {lack}.")
-    gains = np.array([_mean(column) for column in _gains(scores, labelled, others).T])
+    single = _gains(scores, labelled, others)
+    gains = np.array([_mean(column) for column in single.T])
     places = {
         name: [
             place
@@ -184,7 +186,9 @@ def structural_gain(scores: Scores) -> Finding:
         return GAIN.answered("Cannot tell: there are fewer than two structural or two semantic tasks here.")
     main = judge([_between(gains[places["structural"]], gains[places["semantic"]])])
     rest = judge([mean_difference(name, gains[places[name]]) for name in QUADRANTS if places[name]])
-    return GAIN.answered(_larger(main[0]), (*main, *rest), [_together(scores, others, labelled), too_few(rest)])
+    found = GAIN.answered(_larger(main[0]), (*main, *rest), [_together(scores, others, labelled), too_few(rest)])
+    pooled = {name: single[:, places[name]].ravel() for name in QUADRANTS if places[name]}
+    return replace(found, spread={name: tuple(values[np.isfinite(values)].tolist()) for name, values in pooled.items()})
 
 
 def _between(ones: Array, others: Array) -> Effect:

@@ -37,17 +37,17 @@ def findings(
         typer.echo((as_json(scores, found) if form == "json" else as_markdown(scores, found)).rstrip("\n"))
         return
     from virb.paths import write_whole
-    from virb.plots import forest
+    from virb.plots import forest, violins
     from virb.plots.style import FORMATS, save
 
-    pictures = {}
+    pictures: dict[str, list[str]] = {}
     for finding in found:
-        figure = forest.draw(scores, finding)
-        if figure is None:
-            continue
-        pictures[finding.key] = f"{finding.key}.svg"
-        for ending in FORMATS:
-            save(figure, out / f"{finding.key}.{ending}")
+        for end, figure in (("", forest.draw(scores, finding)), ("_spread", violins.draw(scores, finding))):
+            if figure is None:
+                continue
+            pictures.setdefault(finding.key, []).append(f"{finding.key}{end}.svg")
+            for ending in FORMATS:
+                save(figure, out / f"{finding.key}{end}.{ending}")
     place = out / ("findings.json" if form == "json" else "findings.md")
     write_whole(place, as_json(scores, found) if form == "json" else as_markdown(scores, found, pictures))
     typer.echo(str(place))

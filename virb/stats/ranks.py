@@ -8,7 +8,7 @@ than noise, one estimate of them would be far too sure.
 
 Intervals hold 93 to 97 % of true mean ranks where encoders lie far apart, close together, in groups of equals or in
 nearly one order. One kind of board is worse: encoders in the very same order on every task, within a third of the
-noise of one task; there they hold about 90 %, and fewer still closer by (`python -m virb.bench stats`).
+noise of one task; there they may hold 90 %, and fewer still closer by (`python -m virb.bench stats`).
 """
 
 from __future__ import annotations
