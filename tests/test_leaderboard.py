@@ -456,3 +456,10 @@ def test_rows_stand_in_the_order_of_their_places_and_then_of_their_ranks(tmp_pat
     order = [(row.place, row.rank.value) for row in board.rows if row.rank]
     assert order == sorted(order)
     assert "of two mean ranks the worse can hold the better place" in " ".join(render([board], "table").split())
+
+
+def test_who_is_not_ranked_stands_below_all_who_are() -> None:
+    scores = {name: {"dtd": 0.5 + place / 10, "pets": 0.5} for place, name in enumerate("cba")}
+    board = only([*grid(scores), record("Zero", "dtd", 0.99)])
+    assert encoders(board) == ["a", "b", "c", "Zero"]
+    assert board.rows[-1].place is None

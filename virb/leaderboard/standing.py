@@ -42,7 +42,7 @@ def standings(
         )
         for name, fact in facts.items()
     ]
-    rows.sort(key=lambda row: (row.place or len(rows) + 1, row.rank.value if row.rank else np.inf, row.encoder))
+    rows.sort(key=lambda row: (row.place or np.inf, row.rank.value if row.rank else np.inf, row.encoder))
     return tuple(rows), tuple(column.name for column in common)
 
 

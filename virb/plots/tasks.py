@@ -73,7 +73,7 @@ def _names(axes: Axes, matrix: Matrix) -> None:
 
 def _numbers(axes: Axes, matrix: Matrix, cell: float) -> None:
     """Write the coefficients where cells have room for them; a dash where there is none."""
-    size = min(SMALL, cell * 72 * 0.4)
+    size = min(SMALL, cell * 72 * 0.34)  # four signs leave a gap to their neighbours
     if size < 3.5:
         return
     for row, line in enumerate(matrix.values):

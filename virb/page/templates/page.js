@@ -13,7 +13,7 @@ function scores(section) {
   const element = section.querySelector("table.scores");
   const long = element.tBodies[0].rows.length > 60;  // drawing is what takes time in a sort
   const table = new DataTable(element, {
-    paging: long, pageLength: 50, lengthMenu: [50, 100, { label: "all", value: -1 }], info: false, autoWidth: false, titleRow: 1, order: [[2, "asc"]],
+    paging: long, pageLength: 50, lengthMenu: [50, 100, { label: "all", value: -1 }], info: false, autoWidth: false, titleRow: 1, order: [[0, "asc"], [2, "asc"]],
     layout: { topStart: null, topEnd: null, bottomStart: long ? ["pageLength", "paging"] : null, bottomEnd: null },
     language: { lengthMenu: "_MENU_ encoders a page" },
   });
