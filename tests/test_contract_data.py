@@ -33,6 +33,7 @@ TOGETHER = (
 """Tasks whose splits are those of the first of them."""
 ZOO = {"n02391049": 340, "n04507155": 879, "n04146614": 779, "n07747607": 950, "n02504458": 386, "n02129604": 292}
 """Places of some classes of ImageNet as everybody's models number them."""
+STRAY_FOLDERS = ("@eaDir", "__MACOSX", ".thumbnails", "#recycle", "lost+found")
 STRAYS = ("Thumbs.db", ".DS_Store", "._x.png", "._x.jpg", "tmp", "desktop.ini")
 
 
@@ -401,6 +402,9 @@ def littered_world(small_world: Path, tmp_path_factory: pytest.TempPathFactory) 
         for stray in (*STRAYS, *((f"._{first.name}",) if first else ())):
             if not (folder / stray).exists():
                 (folder / stray).write_bytes(b"\0\5\26\7 no picture")
+        for stray in STRAY_FOLDERS:  # a network disk keeps thumbnails under the picture's own name
+            (folder / stray).mkdir()
+            (folder / stray / (first.name if first else "SYNOPHOTO_THUMB_M.jpg")).write_bytes(b"no picture")
     return place
 
 

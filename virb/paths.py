@@ -44,6 +44,14 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "virb"
 
 
+_STRAYS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found"}
+
+
+def is_stray(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or is what desktops, archives and network disks leave anywhere."""
+    return name.startswith(".") or name.lower() in _STRAYS
+
+
 def temporary_beside(path: Path) -> Path:
     """Return a name next to `path` that tells who is writing it, so that a later run can sweep it up."""
     return path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")

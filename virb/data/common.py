@@ -13,6 +13,7 @@ import numpy as np
 from virb.classes import SAMPLE_MARKER
 from virb.digest import seed_of
 from virb.errors import CardError, DataError, MissingData, did_you_mean
+from virb.paths import is_stray
 from virb.registry import Registry
 from virb.spec import DataCard
 from virb.types import Pool, Split
@@ -44,7 +45,7 @@ def locate(root: Path, card: DataCard) -> Path:
             return folder
     proof = " or ".join(name for name in card.proof if name != SAMPLE_MARKER)
     for folder in present:
-        if found := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
+        if found := sorted(path.name for path in folder.iterdir() if not is_stray(path.name)):
             shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
             raise DataError(
                 f"{card.title}: {folder} is there, but {proof} is not in it (it holds {shown})",
@@ -113,11 +114,16 @@ def _present(folder: Path, parents: set[str]) -> set[str]:
 def list_pictures(folder: Path) -> list[str]:
     """Return the names of the pictures in a folder, sorted; what a desktop or an archive left beside them is none."""
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.is_dir()]
+        names = names_in(folder, folders=False)
     except (OSError, ValueError):  # what cannot be listed holds nothing: the caller says what is missing
         return []
-    return sorted(name for name in names if name.lower().endswith(_PICTURES) and not name.startswith("."))
+    return [name for name in names if name.lower().endswith(_PICTURES)]
+
+
+def names_in(folder: Path, *, folders: bool) -> list[str]:
+    """Return the names of the files, or of the folders, in a folder, sorted and without strays."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not is_stray(entry.name) and entry.is_dir() == folders)
 
 
 def make_split(

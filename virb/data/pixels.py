@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from virb.data.common import carve_groups, make_split
+from virb.data.common import carve_groups, make_split, names_in
 from virb.errors import DataError
 from virb.types import SPLITS, Dataset, LabelKind, Labels, Pool
 
@@ -32,7 +31,7 @@ class Sample:
 def listing(folder: Path, pattern: str) -> dict[str, str]:
     """Return what the pattern's group catches of each file's name, and the name, sorted.
 
-    Names that do not match are strays; so are hidden ones, which some archives hold a twin of every picture under.
+    Names that do not match are left out; so are hidden ones, which some archives hold a twin of every picture under.
     A folder that is not there has no files: the caller knows what should be in it.
     """
     found: dict[str, str] = {}
@@ -47,14 +46,13 @@ def listing(folder: Path, pattern: str) -> dict[str, str]:
 
 
 def subfolders(folder: Path) -> list[str]:
-    """Return the names of the folders in a folder, sorted; hidden ones are left out."""
+    """Return the names of the folders in a folder, sorted; strays are left out."""
     return _names(folder, folders=True)
 
 
 def _names(folder: Path, folders: bool) -> list[str]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir() == folders)
+        return names_in(folder, folders=folders)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

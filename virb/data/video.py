@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from virb.data.common import names_in
 from virb.errors import DataError
 
 FRAMES = 6
@@ -24,17 +25,14 @@ _SLACK = 1.0
 def list_videos(folder: Path) -> dict[str, Path]:
     """Return stem to path of the videos in a folder and in the folders directly in it."""
     try:
-        with os.scandir(folder) as entries:
-            inner = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        inner = names_in(folder, folders=True)
     except OSError as error:
         raise DataError(f"cannot list {folder}: {error.strerror}", "a folder of videos", "check the path") from error
     found: dict[str, Path] = {}
     for place in (folder, *(folder / name for name in inner)):
-        with os.scandir(place) as entries:
-            names = sorted(entry.name for entry in entries)
-        for name in names:
+        for name in names_in(place, folders=False):
             stem, ending = os.path.splitext(name)
-            if ending.lower() in _ENDINGS and not name.startswith("."):
+            if ending.lower() in _ENDINGS:
                 found.setdefault(stem, place / name)
     return found
 

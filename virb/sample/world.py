@@ -16,7 +16,7 @@ from typing import TypeAlias
 from virb.classes import SAMPLE_MARKER
 from virb.errors import OutputError, UsageError, nearest
 from virb.locks import held, lock_path
-from virb.paths import cache_folder, explain_write_errors, sweep, temporary_beside, write_whole
+from virb.paths import cache_folder, explain_write_errors, is_stray, sweep, temporary_beside, write_whole
 from virb.sample.crew import Done, Make, Runner, crew, crew_size, write_file
 from virb.sample.sets import WRITERS
 
@@ -153,11 +153,12 @@ def _is_whole(order: _Order) -> bool:
 
 
 def _extent(place: Path) -> tuple[int, int]:
-    """Return the number of files and their bytes, less hidden ones, which file managers leave anywhere."""
+    """Return the number of files and their bytes, less what file managers leave anywhere."""
     count = total = 0
-    for folder, _, names in os.walk(place):
+    for folder, inner, names in os.walk(place):
+        inner[:] = [name for name in inner if not is_stray(name)]
         for name in names:
-            if not name.startswith("."):
+            if not is_stray(name):
                 count += 1
                 total += os.stat(os.path.join(folder, name)).st_size
     return count, total
