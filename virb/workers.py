@@ -27,27 +27,44 @@ Result = TypeVar("Result")
 
 def spread(work: Callable[[Chunk], Result], chunks: Sequence[Chunk], workers: int) -> Iterator[Result]:
     """Yield what `work`, a function of a module, makes of each chunk, in any order; 0 or 1 workers work here."""
-    pool = _pool(min(workers, len(chunks))) if workers > 1 and len(chunks) > 1 else None
+    with crew(min(workers, len(chunks))) as pool:
+        yield from spread_over(pool, work, chunks)
+
+
+@contextmanager
+def crew(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Yield so many processes, of which none outlives the block, or None where one is enough or none can be had."""
+    pool = _pool(workers) if workers > 1 else None
+    try:
+        yield pool
+    finally:
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def spread_over(
+    pool: ProcessPoolExecutor | None, work: Callable[[Chunk], Result], chunks: Sequence[Chunk]
+) -> Iterator[Result]:
+    """Do the same over processes that are there already."""
     if pool is None:
         yield from map(work, chunks)
         return
-    with pool:
-        futures: list[Future[Result]] = []
-        try:
-            with _plain_start():
-                futures += [pool.submit(work, chunk) for chunk in chunks]
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise VirbError(
-                "a worker process died",
-                "worker processes that live until they are done",
-                "free some memory, or use --workers 0 to work in this process",
-            ) from error
-        finally:
-            for future in futures:
-                future.cancel()
-            wait(futures)
+    futures: list[Future[Result]] = []
+    try:
+        with _plain_start():
+            futures += [pool.submit(work, chunk) for chunk in chunks]
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise VirbError(
+            "a worker process died",
+            "worker processes that live until they are done",
+            "free some memory, or use --workers 0 to work in this process",
+        ) from error
+    finally:  # the caller may remove the folder after this, so nobody may still write there
+        for future in futures:
+            future.cancel()
+        wait(futures)
 
 
 def batches(loader: Iterable[Result]) -> Iterator[Result]:
