@@ -48,6 +48,21 @@ def test_the_command_prints_the_same_as_lines_and_as_json(
     assert code == int(any(fact["state"] == "stop" for fact in facts))
 
 
+def test_lines_are_printed_as_they_come_and_do_not_wait_for_the_slowest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before: list[str] = []
+
+    def slow() -> Check:
+        before.extend(capsys.readouterr().out.splitlines())
+        return machine.device()
+
+    monkeypatch.setenv("VIRB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("virb.doctor.device", slow)
+    main(["doctor", "--out", str(tmp_path / "results")])
+    assert [line.split(":")[0].split(maxsplit=1)[1] for line in before] == NAMES[:-1]
+
+
 def test_what_would_stop_a_run_ends_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "results").write_text("a file")
     assert main(["doctor", "--out", str(tmp_path / "results")]) == 1

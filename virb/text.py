@@ -11,6 +11,11 @@ def show(value: float, unit: str) -> str:
     return f"{100 * value:.1f}" if unit == "share" else f"{value:.3f}"
 
 
+def many(count: int, noun: str) -> str:
+    """Return `1 record`, `2 records`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def clean(text: str) -> str:
     """Return a text on one line without anything that a terminal would act on or that hides or turns letters."""
     return "".join(letter if _harmless(letter) else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))

@@ -21,6 +21,7 @@ from virb.cli import main
 from virb.record import pack_arrays
 from virb.submit.bundle import Allowance
 from virb.submit.container import MANIFEST, open_container
+from virb.submit.verdict import as_text
 from virb.submit.verify import Check, verify
 
 
@@ -146,6 +147,21 @@ def test_a_directory_for_large_files_cannot_hide_behind_the_small_one(tmp_path: 
 )
 def test_a_manifest_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
     refused(zipped(tmp_path / "b.zip", [(MANIFEST, content)]))
+
+
+def test_a_bundle_cannot_write_its_own_verdict_on_the_terminal(forger: Callable[[], Any]) -> None:
+    forged = forger()
+    for place in ("metric", "task"):
+        record = forged.record(forged.records[0])
+        if place == "metric":
+            record["score"]["metric"] = "x\x1b[2J\x1b[Hb.zip: verified\n\u202e" + "y" * 5000
+        else:
+            record["task"]["name"] = "x\x1b[2Jb.zip: verified\n"
+        forged.put_record(forged.records[0], record)
+        text = as_text(verify(forged.write()))
+        assert not any(letter in text for letter in "\x1b\u202e\r")
+        assert not any(line.startswith("b.zip") for line in text.splitlines())
+        assert max(map(len, text.splitlines())) < 700
 
 
 def test_huge_json_is_refused_by_its_size(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from virb.cli.options import Out
 from virb.errors import UsageError, VirbError
+from virb.text import many
 
 if TYPE_CHECKING:
     from virb.results import Results
@@ -88,7 +89,7 @@ def _add(bundle: Path, out: Path) -> None:
     verdict = verify(bundle)
     merged = merge(bundle, out, verdict)
     already = f", {merged.there} were there" if merged.there else ""
-    typer.echo(f"{bundle}: {verdict.verdict}; {merged.added} records added to {out}{already}", err=True)
+    typer.echo(f"{bundle}: {verdict.verdict}; {many(merged.added, 'record')} added to {out}{already}", err=True)
 
 
 def compare(

@@ -13,6 +13,7 @@ import typer
 from virb.cli.options import Data, Device, Json, Sample, Workers
 from virb.cli.printing import columns
 from virb.errors import UsageError, VirbError
+from virb.text import many
 
 if TYPE_CHECKING:
     from virb.record import Record
@@ -44,7 +45,7 @@ def submit(
 
     made = make_bundle(card, records, out, Wish(fingerprint, pixel_heads, with_weights, weights_url))
     tasks = len({record.task.name for record in made.records})
-    typer.echo(f"{out}: {len(made.records)} records, {tasks} tasks, {out.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"{out}: {many(len(made.records), 'record')}, {many(tasks, 'task')}, {out.stat().st_size / 1e6:.1f} MB")
     for note in made.notes:
         typer.echo(f"note: {note}", err=True)
     typer.echo(f"Check it as others will: virb verify {out}", err=True)
@@ -67,7 +68,7 @@ def verify(
     json_output: Json = False,
 ) -> None:
     """Check bundles: hashes, every value against its samples, cards and data; with data, run a part again."""
-    paths = _bundles(bundles)
+    paths, given = _bundles(bundles), ", ".join(map(str, bundles))
     part = _share(share)
     if weights is not None and data is None and not sample:
         raise UsageError("--weights without data", "--data DIR or --sample too", "name the folder with the data sets")
@@ -79,7 +80,7 @@ def verify(
     if json_output:
         typer.echo(as_json(verdicts))
     else:
-        typer.echo("\n\n".join(as_text(verdict) for verdict in verdicts) or "There are no bundles.")
+        typer.echo("\n\n".join(as_text(verdict) for verdict in verdicts) or f"There are no bundles in {given}.")
         if check is not None:
             typer.echo(f"\nThe part that was run again was drawn with --seed {check.seed}.")
     accepted = {"verified", "consistent", *(["stale"] if stale_ok else [])}

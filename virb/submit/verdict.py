@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
+from virb.text import clean, shown
+
 Word = Literal["verified", "consistent", "stale", "broken"]
 WORDS: tuple[Word, ...] = get_args(Word)
 """From the best to the worst."""
@@ -23,7 +25,8 @@ MEANING: dict[Word, str] = {
     "stale": "made with other cards, data or code than this copy of virb has: it cannot stand beside today's records",
     "broken": "it does not hold together: nothing in it can be trusted",
 }
-_SHOWN = 20
+_SHOWN, _LONGEST, _WIDEST = 20, 60, 600
+"""Lines of a kind, and columns of a name and of a reason."""
 
 
 @dataclass(frozen=True)
@@ -73,22 +76,29 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
 
 
 def as_text(verdict: Verdict) -> str:
-    """Return a verdict as a reader wants it: the word, what it means, why, and record by record."""
-    lines = [f"{verdict.bundle}: {verdict.verdict}", f"  {MEANING[verdict.verdict]}"]
+    """Return a verdict as a reader wants it: the word, what it means, why, and record by record.
+
+    Much of it is a stranger's text, which must not move a cursor: a bundle could write its own verdict over ours.
+    """
+    lines = [f"{clean(verdict.bundle)}: {verdict.verdict}", f"  {MEANING[verdict.verdict]}"]
     lines += _listed(verdict.reasons)
     for word in reversed(WORDS):
         members = [record for record in verdict.records if record.verdict == word]
         plain = [record for record in members if not record.reasons]
         if plain:
-            lines.append(f"  {word}: " + ", ".join(f"{record.task} ({record.protocol})" for record in plain))
+            lines.append(f"  {word}: " + ", ".join(_named(record) for record in plain))
         for record in [record for record in members if record.reasons][:_SHOWN]:
-            lines.append(f"  {word}: {record.task} ({record.protocol}, {record.source} data)")
+            lines.append(f"  {word}: {_named(record, f', {record.source} data')}")
             lines += _listed(record.reasons, "    ")
         if len(members) - len(plain) > _SHOWN:
             lines.append(f"  and {len(members) - len(plain) - _SHOWN} more; --json lists all")
     return "\n".join(lines)
 
 
+def _named(record: RecordVerdict, more: str = "") -> str:
+    return f"{shown(record.task, _LONGEST)} ({shown(record.protocol, _LONGEST)}{more})"
+
+
 def _listed(reasons: Sequence[str], space: str = "  ") -> list[str]:
-    shown = [f"{space}- {reason}" for reason in reasons[:_SHOWN]]
-    return [*shown, *([f"{space}- and {len(reasons) - _SHOWN} more"] if len(reasons) > _SHOWN else [])]
+    first = [f"{space}- {shown(reason, _WIDEST)}" for reason in reasons[:_SHOWN]]
+    return [*first, *([f"{space}- and {len(reasons) - _SHOWN} more"] if len(reasons) > _SHOWN else [])]
