@@ -221,6 +221,14 @@ def test_a_record_names_no_file_that_is_run_by_itself(results: Path) -> None:
     assert all(word.startswith("--encoder=") for word in reproduce.command(option) if "--out" in word)
 
 
+def test_a_record_prints_nothing_that_a_terminal_acts_on(results: Path) -> None:
+    record = record_of(results, "dtd")
+    facts = record.encoder.model_copy(update={"weights": "timm:\x1b[2J\nrm -r x"})
+    with pytest.raises(UsageError, match="terminal acts on") as caught:
+        reproduce.command(record.model_copy(update={"encoder": facts}))
+    assert "\x1b" not in str(caught.value)
+
+
 def test_what_differs_between_a_record_and_its_repetition_is_shown(results: Path) -> None:
     record = record_of(results, "dtd")
     assert all(row.same for row in reproduce.differences(record, record))

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from virb.text import clean
+
 
 def json_asked(context: typer.Context, asked: bool) -> bool:
     """Tell whether JSON was asked for, before the subcommand's name or after it."""
@@ -23,10 +25,10 @@ def show_card(card: Any, json_output: bool) -> None:
 
 
 def columns(rows: Sequence[dict[str, Any]]) -> str:
-    """Return rows as aligned columns: readable, and easy for other tools to cut."""
+    """Return rows as aligned columns: readable, and easy for other tools to cut; no cell moves a cursor."""
     if not rows:
         return ""
-    table = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    table = [list(rows[0]), *([clean(str(value)) for value in row.values()] for row in rows)]
     widths = [max(len(line[place]) for line in table) for place in range(len(table[0]))]
     table.insert(1, ["-" * width for width in widths])
     return "\n".join(

@@ -12,6 +12,7 @@ from virb.errors import UsageError, VirbError
 from virb.record import Record, read_record
 from virb.submit.current import cards_of
 from virb.suite import ENCODERS, SCHEMES, encoder_card, safe_name
+from virb.text import clean
 
 _SAME = 1e-9
 
@@ -52,6 +53,13 @@ def command(record: Record, *, encoder: str = "", data: str = "", out: str = "")
         parts.append(f"--skip-bad={len(record.data.skipped)}")
     if record.heads is not None:
         parts.append("--save-heads")
+    own = {f"--encoder={encoder}", f"--data={data}"}
+    if strange := [part for part in parts if not part.isprintable() and part not in own]:
+        raise UsageError(
+            f"the record names {clean(strange[0])}, with characters that a terminal acts on",
+            "names as virb writes them",
+            "trust nothing in this record",
+        )
     return [*parts, *([f"--out={out}"] if out else [])]
 
 

@@ -285,7 +285,7 @@ def _pixels(
     ]
     if not max(gaps) <= tolerance:
         return broken(f"{text}: the statistics differ by {100 * max(gaps):.2g} %")
-    return Finding("verified", f"{text}: the statistics differ by {100 * max(gaps):.2g} % at most")
+    return Finding("verified", f"{text}: the statistics differ by {100 * max(gaps):.2g} % at most; its floor was not")
 
 
 def _gap(metric: Metric, found: np.ndarray, claimed: np.ndarray) -> float:
