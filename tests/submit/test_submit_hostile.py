@@ -332,6 +332,25 @@ def test_weights_in_a_bundle_that_are_none_break_it_and_end_nothing(
     assert "the weights cannot be used" in verdict.reasons[-1]
 
 
+@pytest.mark.parametrize(
+    "weights", ["random:vit_base_patch16_224(embed_dim=60000000)", "random:resnet18(block=3)", "timm:no_such_model"]
+)
+def test_an_encoder_that_cannot_be_made_is_not_run_again_and_ends_nothing(
+    forger: Callable[[], Any], tiny_options: Any, weights: str
+) -> None:
+    forged = forger()
+    for name in forged.records:
+        record = forged.record(name)
+        record["encoder"]["weights"] = weights
+        forged.put_record(name, record)
+    card = forged.files["encoder/baseline-color.yaml"]
+    forged.files["encoder/baseline-color.yaml"] = card.replace(b"baseline:color", f"'{weights}'".encode())
+    verdict = verify(forged.write(), Check(tiny_options))
+    assert verdict.verdict == "consistent"
+    assert {record.verdict for record in verdict.records} == {"consistent"}
+    assert verdict.reasons[0]
+
+
 def test_weights_that_nobody_gave_leave_a_bundle_consistent_and_the_next_one_is_looked_at(
     forger: Callable[[], Any], tiny_options: Any, bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,6 +79,8 @@ def metrics_of(record: Record, cards: Cards | None) -> list[Metric] | None:
 def check_facts(record: Record, cards: Cards) -> Iterator[Finding]:
     """Yield what a record says of task, protocol and keys that does not follow from the cards."""
     card, rules = cards.task, cards.protocol
+    if record.data.limit is not None and record.data.limit < 1:
+        yield broken(f"it says it was limited to {record.data.limit} samples")
     if (record.task.level, record.task.kind) != (card.level, card.kind):
         yield broken(f"it says the task is {record.task.level}-{record.task.kind}; it is {card.quadrant}")
     if record.task.extra != card.extra:

@@ -16,6 +16,7 @@ from virb.errors import OutputError, UsageError, VirbError
 from virb.paths import explain_write_errors
 from virb.plan import Options, check_encoder, load_encoder
 from virb.record import Record
+from virb.report import explained
 from virb.spec import EncoderCard
 from virb.submit import current, recompute, rerun
 from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
@@ -25,6 +26,8 @@ from virb.submit.recompute import Samples, broken
 from virb.submit.verdict import Finding, RecordVerdict, Verdict, Word, worst
 from virb.suite import SCHEMES
 
+_TROUBLE = (MemoryError, OSError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError)
+"""What a machine lacks, or what a stranger's architecture stumbles over, when a part is run again."""
 _UNTRIED = Finding("consistent", "")
 """What a record is that was not run again."""
 
@@ -204,7 +207,16 @@ def _again(
         return problem
     heads = bundle.container.read(member.beside(record.heads.file)) if record.heads else None
     how = rerun.Rerun(encoder, check.options, check.share, check.seed)
-    return rerun.rerun(record, cards, samples, metrics, heads, how)
+    try:
+        return rerun.rerun(record, cards, samples, metrics, heads, how)
+    except _TROUBLE as error:
+        return Finding("consistent", f"not run again: {_told(error)}")
+
+
+def _told(error: Exception) -> str:
+    """Return what stood in the way of a second run; that it was not the bundle's fault is all that can be said."""
+    shown = explained(error)
+    return shown.found if isinstance(shown, VirbError) else f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _encoder(bundle: Bundle, check: Check) -> tuple[Encoder | None, list[Finding]]:
@@ -226,6 +238,8 @@ def _encoder(bundle: Bundle, check: Check) -> tuple[Encoder | None, list[Finding
         return None, [Finding("consistent", f"not run again: {error.found}")]
     except VirbError as error:
         return None, [Finding("broken" if included else "consistent", error.found)]
+    except _TROUBLE as error:
+        return None, [Finding("consistent", f"not run again: {_told(error)}")]
     address = f", from {facts.address}" if facts and facts.address else ""
     why = f"its weights are a file ({card.weights}{address}), and none was given with --weights"
     return None, [Finding("consistent", f"not run again: {why}")]
