@@ -90,7 +90,7 @@ def score_pixels(job: Job, fitted: PixelFitted, features: Features, truth: Truth
     """Return statistics of every test sample of a pixel task, each scored exactly once per seed."""
     dataset = job.prepared.dataset
     metrics = _metrics(job)
-    floors = _floors(dataset, truth.whole, metrics, device)
+    floors = constant_maps(dataset, truth.whole, metrics, device)
     rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     below: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     above, blank = [], 0
@@ -121,7 +121,7 @@ def _coarse(wanted: torch.Tensor, features: Features, size: int) -> torch.Tensor
     return coarsened(wanted, height, width)
 
 
-def _floors(
+def constant_maps(
     dataset: Dataset, targets: Targets, metrics: Sequence[Metric], device: torch.device
 ) -> dict[str, Callable[[int, int], torch.Tensor]]:
     """Return by metric the best constant map on train, at any size: a class for each position, or its mean.

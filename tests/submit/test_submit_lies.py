@@ -102,6 +102,21 @@ def test_a_lower_floor_is_seen_where_no_answer_gives_it_and_else_with_the_data(
         assert "floor" in why(verify(path, check), "thor_egomotion")
 
 
+def test_a_lower_floor_of_a_pixel_task_is_seen_with_the_data(
+    forger: Callable[[], Any], check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged = forger()
+    name = of(forged, "pets_seg")
+    arrays, metric = forged.arrays(name), forged.record(name)["score"]["metric"]
+    arrays[f"floor.{metric}"][:, 0] *= 0.9
+    added_up(forged, name, arrays)
+    path = forged.write()
+    assert verify(path).verdict == "consistent"
+    assert "its floor is not" in why(verify(path, check), "pets_seg")
+    monkeypatch.setattr(rerun, "_LEARNT", 3)
+    assert "its floor was not" in why(verify(path, check), "pets_seg")
+
+
 @pytest.mark.parametrize(("change", "word"), [(lambda rows: -rows, "below 0"), (lambda rows: 2 * rows, "the most")])
 def test_statistics_below_zero_and_scores_beyond_the_best_are_seen(
     forger: Callable[[], Any], change: Callable[[np.ndarray], np.ndarray], word: str

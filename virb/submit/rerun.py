@@ -8,7 +8,7 @@ survive this: every claimed answer has to be one that these weights give on this
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from virb.metrics import METRICS, Mean, MeanIoU, Metric
 from virb.plan import ImageSet, Job, Options, image_sets, prepare
 from virb.record import Record
 from virb.sample import ensure
+from virb.score import constant_maps
 from virb.stream import StreamedMaps
 from virb.submit.container import BundleError
 from virb.submit.current import Cards, broken, stale
@@ -42,6 +43,8 @@ _TURNED_SAME, _TURNED_OTHER = 0.02, 0.1
 """Which share of the answers may be turned at all, beside two."""
 _PIXELS_SAME, _PIXELS_OTHER = 2e-3, 3e-2
 """How much the statistics of a part may differ, relative to the larger ones."""
+_LEARNT = 5000
+"""Training pictures that are read for the floor, at the most."""
 _ROOM, _RARE = 64, 5
 """Pixels of one class that may be turned in a part, and how many times more of it than of all."""
 
@@ -260,20 +263,25 @@ def _pixels(
     metrics: list[Metric],
     heads: bytes,
     rows: np.ndarray,
-    size: int,
+    whole: int,
     how: Rerun,
 ) -> Finding:
     """Score whole pictures again, also those that are put together from tiles."""
     shown, tested, device = job.prepared.shown, job.prepared.tested.take(rows), how.options.device
-    size = job.prepared.pieces.size if job.prepared.pieces else size
+    size = job.prepared.pieces.size if job.prepared.pieces else whole
     split = tested.split if isinstance(tested, Mosaic) else tested
     features = _maps(images, split, how)
     alone = replace(shown, train=shown.train.take(rows[:0]), val=shown.val.take(rows[:0]), test=split)
     targets = unstored_targets(alone, size, how.options.decoders)
     fitted = pixel_heads(record, job, heads, features, images.view.size, how.encoder, device)
     batch = max(16, _numerics(images).chunk)  # a chunk is filled up, however few pictures are wanted of it
+    constant = _constant(job, metrics[0], how.options, whole)
     found: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
+    floor: list[np.ndarray] = []
     for predictions, wanted in predict_pixels(fitted, features, targets, tested, device, batch):
+        if constant is not None:
+            below = constant(int(wanted.shape[-2]), int(wanted.shape[-1])).expand(wanted.shape)
+            floor.append(metrics[0].statistics(below, wanted).cpu().numpy())
         for metric in metrics:
             by_seed = [metric.statistics(one, wanted) for one in predictions]
             found[metric.name].append(torch.stack(by_seed).cpu().numpy())
@@ -285,7 +293,20 @@ def _pixels(
     ]
     if not max(gaps) <= tolerance:
         return broken(f"{text}: the statistics differ by {100 * max(gaps):.2g} %")
-    return Finding("verified", f"{text}: the statistics differ by {100 * max(gaps):.2g} % at most; its floor was not")
+    if floor and not _gap(metrics[0], np.concatenate(floor)[None], samples.floor[None, rows]) <= _PIXELS_SAME:
+        return broken(f"{text}: its floor is not that of the best constant answer to the training samples")
+    left = "" if floor else f"; its floor was not, for it takes more than {_LEARNT:,} training pictures"
+    return Finding("verified", f"{text}: the statistics differ by {100 * max(gaps):.2g} % at most{left}")
+
+
+def _constant(job: Job, metric: Metric, options: Options, size: int) -> Callable[[int, int], torch.Tensor] | None:
+    """Return the best constant answer to the training samples at any size, if these are not too many to be read."""
+    dataset = job.prepared.dataset
+    if len(dataset.train) > _LEARNT:
+        return None
+    none = dataset.test.take(np.arange(0))
+    targets = unstored_targets(replace(dataset, val=none, test=none), size, options.decoders)
+    return constant_maps(dataset, targets, [metric], options.device)[metric.name]
 
 
 def _gap(metric: Metric, found: np.ndarray, claimed: np.ndarray) -> float:
