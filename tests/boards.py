@@ -16,11 +16,14 @@ TASKS = [
     Column(
         name=task.name,
         title=task.title,
-        quadrant=task.quadrant,
+        level=task.level,
+        kind=task.kind,
         extra=task.extra,
         metric=task.metric,
         unit="px" if task.metric == "epe" else "value" if task.metric == "pixel_mae" else "share",
-        higher=task.metric not in ("epe", "pixel_mae"),
+        direction="lower" if task.metric in ("epe", "pixel_mae") else "higher",
+        ceiling=0.0 if task.metric in ("epe", "pixel_mae") else 1.0,
+        floor=None,
     )
     for task in all_tasks()
     if not task.extra

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from virb.analysis.scores import Cell, Column, Scores, Source, Who
+from virb.analysis.scores import Cell, Scores, Source, Who
 from virb.errors import UsageError, VirbError
 from virb.leaderboard import Board, boards
 from virb.leaderboard.board import Cell as Entry
@@ -53,18 +53,7 @@ def of_board(board: Board) -> Scores:
         protocol=board.protocol,
         encoders=tuple(_who(row) for row in board.rows),
         names=tuple(rows),
-        tasks=tuple(
-            Column(
-                name=column.name,
-                title=column.title,
-                quadrant=column.quadrant,
-                extra=column.extra,
-                metric=column.metric,
-                unit=column.unit,
-                higher=column.direction == "higher",
-            )
-            for column in columns
-        ),
+        tasks=tuple(columns),
         cells={
             (rows[encoder], places[task]): _cell(entry, columns[places[task]].ceiling, columns[places[task]].floor)
             for (encoder, task), entry in board.cells.items()

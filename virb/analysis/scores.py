@@ -6,31 +6,17 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from virb.errors import UsageError, did_you_mean
+from virb.leaderboard.board import QUADRANTS, Column, Source
 from virb.record import CurveFacts
 
+__all__ = ["QUADRANTS", "Array", "Cell", "Column", "Scores", "Source", "Who"]
+
 Array = NDArray[np.float64]
-Source = Literal["real", "sample", "published"]
-QUADRANTS = ("image-semantic", "image-structural", "pixel-semantic", "pixel-structural")
-
-
-@dataclass(frozen=True)
-class Column:
-    """A task as all its scores here share it."""
-
-    name: str
-    title: str
-    quadrant: str
-    extra: bool
-    metric: str
-    unit: str
-    higher: bool
-    """Whether more is better."""
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,14 @@ class Column:
         """Level and kind as one word."""
         return f"{self.level}-{self.kind}"
 
+    @property
+    def higher(self) -> bool:
+        """Whether more is better."""
+        return self.direction == "higher"
+
     def turned(self, value: float) -> float:
         """Return a score so that higher is better."""
-        return -value if self.direction == "lower" else value
+        return value if self.higher else -value
 
     @property
     def normal(self) -> bool:
