@@ -34,10 +34,6 @@ class Results:
     problems: tuple[str, ...] = ()
     """What was left out, and why."""
 
-    def folder(self, record: Record) -> Path:
-        """Return where a record lies."""
-        return next(folder for one, folder in zip(self.records, self.folders, strict=True) if one is record)
-
 
 def load(places: Iterable[str | Path]) -> Results:
     """Return the checked records of several places: results folders, folders of published numbers, shipped sets."""
