@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from page_boards import STRANGE, board, pictured
 
+from virb.bench.board import compare
 from virb.cli import main
 from virb.errors import VirbError
 from virb.leaderboard import boards
@@ -201,6 +202,14 @@ def test_two_hundred_encoders_on_twenty_five_tasks_are_quick_and_small() -> None
     page = html(Results(), [large])
     assert time.process_time() - start < 10
     assert len(page.encode()) + BUDGET < 15e6
+
+
+def test_the_bench_prints_what_a_table_and_a_page_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    compare(3, 4, rounds=1)
+    said = capsys.readouterr().out
+    assert "3 encoders x 4 tasks: 12 records" in said
+    assert re.search(r"table +\d+\.\d s of CPU", said)
+    assert re.search(r"page +\d+\.\d s of CPU, best of 1, \d+\.\d MB", said)
 
 
 def test_the_command_writes_the_page_it_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
