@@ -11,9 +11,9 @@ import torch
 from authors import noise, saved
 
 from virb.architectures import Architecture, create
+from virb.bench.load import described
 from virb.checkpoints.architecture import infer
 from virb.checkpoints.naming import Family
-from virb.checkpoints.safe import Contents, Stored
 from virb.checkpoints.shapes import shapes_of
 from virb.checkpoints.tables import BLOCKS, SKETCHES
 from virb.checkpoints.understand import Request, recognise
@@ -79,11 +79,7 @@ def test_a_vit_is_found_with_its_patch_tokens_and_heads(name: str) -> None:
     "name", ["resnet152", "vit_gigantic_patch14_224", "efficientnet_b7", "swin_large_patch4_window7_224"]
 )
 def test_a_large_network_is_found_behind_its_wrappers(name: str) -> None:
-    tensors = {
-        f"state_dict.module.{key}": Stored(shape, "float32", lambda: noise(1), (key,))
-        for key, shape in shapes_of(name).items()
-    }
-    contents = Contents("torch zip", tensors, dict.fromkeys(tensors, "state_dict"))
+    contents = described(name)  # names and shapes only
     understood = recognise(Path("weights.pth"), contents, Request())
     assert (understood.faults(), understood.container, understood.prefix) == ([], "state_dict", "module.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,12 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from virb.backbones import from_module, load_named
+from virb.architectures import create
+from virb.backbones import TimmBody, from_module, load_named
 from virb.errors import CheckpointError, UsageError
 from virb.plan import load_encoder
 from virb.spec import EncoderCard
-from virb.suite import encoder_card
+from virb.suite import all_encoders, encoder_card
 
 
 def images(size: int = 64) -> torch.Tensor:
@@ -199,3 +202,19 @@ def test_a_module_that_returns_something_else_is_refused_with_what_it_returned()
 
     with pytest.raises(CheckpointError, match="it returned dict"):
         load_encoder(Several())
+
+
+def test_every_cards_architecture_can_be_built_and_gives_an_embedding_and_maps() -> None:
+    """Without a number: what timm renames or takes back is found here, and not by whoever fetches the weights."""
+    named = {card.weights for card in all_encoders() if re.match("(timm|random):", card.weights)}
+    architectures = {weights.partition(":")[2].split(".")[0].partition("@")[0] for weights in named}
+    assert len(architectures) > 20
+    for name in sorted(architectures):
+        with torch.device("meta"):
+            body = TimmBody(create(name)).eval()
+            embed = next((module for module in body.modules() if hasattr(module, "strict_img_size")), None)
+            size = int(embed.img_size[0]) if embed is not None and embed.img_size else 224  # type: ignore[index,arg-type]
+            pooled, maps = body(torch.empty(1, 3, size, size), True)
+        assert pooled.shape == (1, body.model.num_features), name
+        assert 4 <= len(maps) <= 5, name
+        assert all(fine.shape[-1] >= coarse.shape[-1] for fine, coarse in itertools.pairwise(maps)), name

@@ -9,6 +9,8 @@ import os
 import pickle
 import random
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -292,6 +294,38 @@ def test_five_hundred_spoiled_files_give_a_clear_error_or_another_fingerprint(tm
     tracemalloc.stop()
     assert outcomes["refused"] > 100
     assert outcomes["another"] > 20
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from virb.plan import load_encoder
+from virb.suite import encoder_card
+small, large = sys.argv[1:]
+load_encoder(encoder_card(small))  # what code and libraries take is there before
+held = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmRSS")))
+load_encoder(encoder_card(large))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process as Linux tells it")
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_a_process_that_loads_a_file_never_holds_twice_its_size(tmp_path: Path, kind: str) -> None:
+    for name in ("resnet18", "resnet152"):
+        state = timm.create_model(name, num_classes=0).state_dict()
+        if kind == "safetensors":
+            save_file(state, tmp_path / name)
+        else:
+            saved(tmp_path / name, {"model": state}, _use_new_zipfile_serialization=kind == "zip")
+    files = [str(tmp_path / name) for name in ("resnet18", "resnet152")]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *files], capture_output=True, text=True, check=True, timeout=300
+    )
+    grown, size = int(done.stdout) * 1024, (tmp_path / "resnet152").stat().st_size
+    print(f"{kind}: {grown / size:.2f} times the file of {size >> 20} MiB")
+    assert size * 0.5 < grown < 2 * size
 
 
 def test_a_damaged_number_in_torchs_archive_is_found_by_its_checksum(tmp_path: Path) -> None:

@@ -80,6 +80,14 @@ def board(
 
 
 @app.command()
+def load(rounds: Annotated[int, typer.Option(min=1, help="The least time of so many rounds counts.")] = 3) -> None:
+    """Print CPU seconds from a weights file's names and shapes to its architecture, and of reading and loading it."""
+    from virb.bench.load import report
+
+    report(rounds)
+
+
+@app.command()
 def stats(sets: Annotated[int, typer.Option(min=1, help="Simulated sets of each kind.")] = 2000) -> None:
     """Print how often intervals of scores, mean ranks and correlations hold the truth."""
     from virb.bench.stats import report
