@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -85,6 +86,25 @@ def sample_root(own_cache: Path, once: Callable[[str, Callable[[Path], object]],
     root = ensure([])
     shutil.copytree(made, root, copy_function=_link, dirs_exist_ok=True)
     return ensure(names)
+
+
+@pytest.fixture(scope="session")
+def trained_file(sample_root: Path, once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """Return the weights of a multi-task encoder, trained once for all processes and saved as a user would."""
+    from training import train_encoder
+
+    from virb.api import make_options
+    from virb.plan import prepare
+    from virb.suite import select_tasks
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        prepared, _ = prepare(select_tasks("dtd,clevr_count,thor_egomotion"), make_options(sample=True, data=None))
+        started = time.monotonic()
+        torch.save(train_encoder(prepared), folder / "trained_r18.pt")
+        print(f"trained in {time.monotonic() - started:.0f} s")
+
+    return once("trained", make) / "trained_r18.pt"
 
 
 @pytest.fixture(scope="session")

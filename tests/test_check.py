@@ -110,6 +110,24 @@ def test_random_weights_in_a_file_are_found_to_be_random(
 
 
 @pytest.mark.slow
+def test_trained_weights_pass_and_the_same_file_untrained_is_warned_of(
+    sample_root: Path, trained_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(5)
+    fresh = timm.create_model("resnet18", num_classes=0, zero_init_last=False).state_dict()
+    torch.save(fresh, tmp_path / "untrained.pt")
+    line = ["--tasks", "dtd", "--sample", "--probe", "knn", "--limit", "40", "--check", "--out", str(tmp_path / "out")]
+    assert main(["evaluate", "-e", str(trained_file), "-e", str(tmp_path / "untrained.pt"), *line]) == 0
+    said = capsys.readouterr().err
+    print(said)
+    assert "random-init gap" in said
+    assert "WARNING: untrained is not better" in said
+    assert "WARNING: trained_r18" not in said
+    gap = gaps.random_gap(encoder_card(str(trained_file)), make_options(sample=True, data=None))
+    assert gap.difference.low > 0
+
+
+@pytest.mark.slow
 def test_the_gap_is_the_paired_difference_of_two_scores(sample_root: Path) -> None:
     options = make_options(sample=True, data=None)
     gap = gaps.random_gap(encoder_card("random:resnet18"), options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -302,16 +301,9 @@ def test_shuffled_features_rise_no_higher_than_the_floors_interval(
 
 
 @pytest.fixture(scope="session")
-def trained_records(sample_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
-    """Train a multi-task encoder once a session, save it as a user would, and evaluate the file."""
-    from training import train_encoder
-
-    out = tmp_path_factory.mktemp("trained")
-    prepared, _ = prepare(select_tasks(THREE), options(out))
-    started = time.monotonic()
-    torch.save(train_encoder(prepared), out / "trained_r18.pt")
-    print(f"trained in {time.monotonic() - started:.0f} s")
-    return {record.task.name: record for record in run(out, str(out / "trained_r18.pt")).records}
+def trained_records(trained_file: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
+    """Evaluate a file of trained weights."""
+    return {record.task.name: record for record in run(tmp_path_factory.mktemp("own"), str(trained_file)).records}
 
 
 MARGINS = {"clevr_count": 0.05, "dtd": 0.10, "thor_egomotion": 0.04}

@@ -73,6 +73,14 @@ def test_a_file_is_called_without_its_endings(tmp_path: Path, file: str, name: s
     assert encoder_card(str(tmp_path / file)).name == name
 
 
+def test_a_mistyped_file_is_answered_with_the_nearest_beside_it(tmp_path: Path) -> None:
+    touch(tmp_path, "mocov2_r50.pth", "notes.txt")
+    with pytest.raises(UsageError, match=r"did you mean 'mocov2_r50\.pth'"):
+        encoder_card(str(tmp_path / "mocov2_r5.pth"))
+    with pytest.raises(UsageError, match="there is no encoder file"):
+        encoder_card(str(tmp_path / "nowhere" / "mocov2_r5.pth"))
+
+
 @pytest.mark.parametrize("weights", ["python:/tmp/evil.py:Evil", "evil.py", "evil.py:Evil", "plugin:evil"])
 def test_a_card_never_starts_code(tmp_path: Path, weights: str) -> None:
     (tmp_path / "evil.py").write_text("raise SystemExit('it ran')\n")

@@ -102,7 +102,7 @@ def test_positions_of_a_grid_that_is_no_square_ask_for_its_sides(tmp_path: Path)
     card = encoder_card(str(saved(tmp_path / "weights.pth", model.state_dict())))
     with pytest.raises(CheckpointError, match="pos_embed 1 x 61 x 192") as caught:
         load_file(card)
-    assert "img_size=(HEIGHT, WIDTH)" in caught.value.remedy
+    assert "--arch 'vit_tiny_patch16_224(depth=2, img_size=(HEIGHT, WIDTH))'" in caught.value.remedy
     encoder = load_file(card.model_copy(update={"arch": "vit_tiny_patch16_224(depth=2, img_size=(96, 160))"}))
     images = torch.randn(2, 3, 96, 160, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from virb.errors import UsageError, nearest
+from virb.errors import UsageError, did_you_mean, nearest
 from virb.paths import card_folder
 from virb.plugins import Kind, Offers, offers
 from virb.registry import Registry
@@ -155,7 +155,7 @@ def encoder_card(text: str) -> EncoderCard:
         )
     if (path.suffix and ":" not in text) or len(path.parts) > 1:
         raise UsageError(
-            f"there is no encoder file {text}",
+            f"there is no encoder file {text}{did_you_mean(path.name, _names_in(path.parent))}",
             "a checkpoint file, a card (.yaml), or " + ", ".join(f"{scheme}:NAME" for scheme in SCHEMES),
             "check the path; shipped encoders are listed by 'virb encoders list'",
         )
@@ -168,6 +168,14 @@ def encoder_card(text: str) -> EncoderCard:
         )
     others = (*added("encoders").by_name, *(f"{scheme}:…" for scheme in SCHEMES))
     return _beside(ENCODERS.path(text, also_known=others))
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the names of files in a folder; none where it is not there or may not be read."""
+    try:
+        return [found.name for found in folder.iterdir() if found.is_file()]
+    except OSError:
+        return []
 
 
 def _bare(path: Path) -> str:

@@ -63,7 +63,9 @@ def _remedy(understood: Understanding) -> str:
     one = understood.matching
     ways = ["--arch NAME where it is another of timm's architectures"]
     if "pos_embed" in one.reshaped and one.candidate.naming.family == "vit":
-        ways.append(f"--arch '{one.architecture.name}(img_size=(HEIGHT, WIDTH))' where its positions are no square")
+        options = [f"{name}={value!r}" for name, value in one.architecture.options.items() if name != "img_size"]
+        whole = f"{one.architecture.name}({', '.join([*options, 'img_size=(HEIGHT, WIDTH)'])})"
+        ways.append(f"--arch '{whole}', in pixels, where its positions are no square")
     if understood.others:
         ways.append("--prefix " + " or ".join(part.rstrip(".") or "''" for part in understood.others[:3]))
     first = understood.faults()[0][1][0]

@@ -69,6 +69,8 @@ def read_contents(path: Path) -> Contents:
         raise refused(path, str(refusal)) from None
     except NotRead as reason:
         raise unusable(path, str(reason)) from None
+    except zipfile.BadZipFile:
+        raise unusable(path, "its archive is broken; most often a download was cut short") from None
     except OSError as error:
         raise unusable(path, f"it cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a reader of foreign bytes can stumble in any way
