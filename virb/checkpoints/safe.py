@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,26 +118,34 @@ def _open(path: Path) -> Contents:
 
 
 def _safetensors(path: Path) -> dict[str, Stored]:
+    """Describe the tensors of a file whose header the library found sound; their bytes are read here.
+
+    The library would map the whole file for each tensor: what a user then writes over it would change the encoder.
+    """
     from safetensors import SafetensorError, safe_open
 
-    def reader(name: str) -> Callable[[], torch.Tensor]:
-        def read() -> torch.Tensor:
-            with safe_open(path, framework="pt") as file:
-                tensor: torch.Tensor = file.get_tensor(name)
-                return tensor
-
-        return read
-
-    found = {}
     try:
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - it is no mapping
-                part = file.get_slice(name)
-                kind = part.get_dtype()
-                found[name] = Stored(tuple(part.get_shape()), _SAFETENSORS.get(kind, kind), reader(name), (path, name))
+        with safe_open(path, framework="pt"):
+            pass
     except SafetensorError as error:
         raise NotRead(f"its safetensors header is broken ({error})"[:200]) from error
+    with open(path, "rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header = json.loads(stream.read(length))
+    found = {}
+    for name, part in header.items():
+        if name != "__metadata__":
+            kind, shape, (start, end) = part["dtype"], tuple(part["shape"]), part["data_offsets"]
+            dtype, span = _SAFETENSORS.get(kind, kind), _Span(path, 8 + length + start, end - start)
+            found[name] = Stored(shape, dtype, partial(_dense, span, dtype, shape), (path, name))
     return found
+
+
+def _dense(span: _Span, dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
+    kind = getattr(torch, dtype, None)
+    if not isinstance(kind, torch.dtype):
+        raise unusable(span.path, f"it holds tensors of the type {dtype}")
+    return torch.frombuffer(span.read(), dtype=kind).reshape(shape) if span.size else torch.empty(shape, dtype=kind)
 
 
 def _read_index(path: Path) -> Contents:
