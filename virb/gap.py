@@ -25,11 +25,13 @@ from virb.suite import protocol, safe_name, select_tasks
 
 TASK, RULES = "dtd", "knn_quick"
 """Of the sample tasks this one has the fewest pixels to render and to encode."""
+DRAWS = 5
+"""How many untrained networks are made: one draw of random weights can be twice as good as another."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """An encoder's score, that of its architecture untrained, and their difference with its interval."""
+    """An encoder's score, that of the best of several untrained networks, and their difference with its interval."""
 
     encoder: str
     arch: str
@@ -47,7 +49,7 @@ class Gap:
 def random_gap(source: EncoderCard | nn.Module, options: Options, progress: Progress | None = None) -> Gap:
     """Return what training has brought, on the cheapest sample task; measured once, then read from the cache folder."""
     encoder = load_encoder(source)
-    twin = untrained(encoder)
+    twins = [untrained(encoder, seed) for seed in _seeds(encoder.card.weights)]
     task = select_tasks(TASK)
     there = replace(
         options,
@@ -61,18 +63,24 @@ def random_gap(source: EncoderCard | nn.Module, options: Options, progress: Prog
         save_heads=False,
         skip_bad=0,
     )
-    report = run([encoder, twin], task, there, progress)
-    own, other = (_record(report, one) for one in (encoder, twin))
+    report = run([encoder, *twins], task, there, progress)
+    own = _record(report, encoder)
+    other = max((_record(report, twin) for twin in twins), key=lambda record: record.score.value)
     difference = paired_difference((own.score.value, own.replicates), (other.score.value, other.replicates))
     return Gap(encoder.card.name, encoder.arch, own.score.value, other.score.value, difference, own.score.unit)
 
 
-def untrained(encoder: Encoder) -> Encoder:
+def _seeds(weights: str) -> list[int]:
+    """Return the seeds of the untrained networks: none of them is the encoder's own, where that is random too."""
+    own = int(weights.partition("@")[2] or 0) if weights.startswith("random:") else -1
+    return [seed for seed in range(DRAWS + 1) if seed != own][:DRAWS]
+
+
+def untrained(encoder: Encoder, seed: int = 0) -> Encoder:
     """Return the same architecture with random weights, under the same view."""
     arch = encoder.arch.split(".")[0]
-    seed = 1 if encoder.card.weights.startswith("random:") and not encoder.card.weights.endswith("@1") else 0
     card = EncoderCard(
-        name=safe_name(f"untrained-{encoder.card.name}"),
+        name=safe_name(f"untrained-{seed}-{encoder.card.name}"),
         title=f"{arch}, untrained",
         weights=f"random:{arch}@{seed}",
         mean=encoder.mean,
