@@ -101,7 +101,7 @@ class Field:
     encoders: int
     tasks: int
     apart: float
-    """The deviation of true shares; the noise of one task's is about 0.02."""
+    """The deviation of true shares; the noise of one task's is about 0.015."""
     general: float
     """How much of its variance is the encoder's on all tasks."""
     levels: int = 0
@@ -127,8 +127,9 @@ RANKS = {
     "10 encoders, 1 task": Field(10, 1, 0.02, 0.0),
     "5 pairs of equals, 20 tasks": Field(10, 20, 0.02, 0.99, levels=5),
     "5 and 6 equals, 20 tasks": Field(11, 20, 0.02, 0.99, levels=2),
-    "10 within a third of the noise, 20 tasks": Field(10, 20, 0.006, 0.5),
-    "the same in one order on all tasks": Field(10, 20, 0.006, 1.0),
+    "10 within a third of the noise, 20 tasks": Field(10, 20, 0.005, 0.5),
+    "the same in one order on all tasks": Field(10, 20, 0.005, 1.0),
+    "within a fifth, in one order on all": Field(10, 20, 0.003, 1.0),
 }
 
 

@@ -6,9 +6,9 @@ Bayes: a task's true scores are a general ability of the encoder and a part of i
 spread around the posterior. Every replicate draws the two variances too: of a board on which encoders differ by less
 than noise, one estimate of them would be far too sure.
 
-Intervals hold 93 to 97 % of true mean ranks where encoders lie far apart, close together, in groups of equals or in
-nearly one order. One kind of board is worse: encoders in the very same order on every task, within a third of the
-noise of one task; there they may hold 90 %, and fewer still closer by (`python -m virb.bench stats`).
+Intervals hold at least 93 % of true mean ranks where encoders lie far apart, close together, in groups of equals, in
+nearly one order, or within a third of one task's noise (`python -m virb.bench stats`). One kind of board is worse:
+encoders in the very same order on every task and within a fifth of that noise, where they hold about 90 %.
 """
 
 from __future__ import annotations
