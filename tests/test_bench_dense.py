@@ -11,7 +11,7 @@ import torch
 
 from virb.bench.dense import World, compare, measure, rules, world
 from virb.encode import unpack_maps
-from virb.errors import OutputError
+from virb.errors import DamagedEntry
 from virb.fit import fit_pixels
 from virb.fit.pixel import Source
 from virb.metrics import metric_for
@@ -108,5 +108,5 @@ def test_a_damaged_row_is_found_when_it_is_read(small: World) -> None:
     damaged.array[2, 7] += 1
     source = Source(replace(small.features, maps=damaged), small.targets, CPU)
     source.maps(small.dataset.train, np.array([0, 1]))
-    with pytest.raises(OutputError, match="damaged"):
+    with pytest.raises(DamagedEntry, match="damaged"):
         source.maps(small.dataset.train, np.array([1, 2]))

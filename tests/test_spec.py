@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from virb.card import Card
-from virb.errors import CardError, nearest
+from virb.errors import CardError, Unsuited, nearest
 from virb.record import comparison_key
 from virb.spec import EncoderCard, Protocol, Task
 
@@ -500,7 +500,7 @@ def test_a_protocol_that_follows_the_paper_refuses_a_task_that_does_not_compare_
     for text, reason in ((picture, "the paper scored a picture"), (silent, "leaves")):
         task = read(text)
         assert isinstance(task, Task)
-        with pytest.raises(CardError) as caught:
+        with pytest.raises(Unsuited) as caught:
             protocol.training(task)
         message = str(caught.value)
         assert reason in message
