@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
@@ -196,11 +195,9 @@ def test_pictures_stop_where_the_page_would_grow_too_large(tmp_path: Path, monke
 # Size and command
 
 
-def test_two_hundred_encoders_on_twenty_five_tasks_are_quick_and_small() -> None:
-    large = board(200, 25, gaps=0.05)
-    start = time.process_time()
-    page = html(Results(), [large])
-    assert time.process_time() - start < 10
+def test_two_hundred_encoders_on_twenty_five_tasks_make_a_small_page() -> None:
+    """What it costs is a benchmark: `python -m virb.bench board`."""
+    page = html(Results(), [board(200, 25, gaps=0.05)])
     assert len(page.encode()) + BUDGET < 15e6
 
 
