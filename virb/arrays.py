@@ -24,9 +24,8 @@ _KINDS = "iufU"
 _LARGEST_HEADER = 4096
 _END = struct.Struct("<4s4H2LH")
 _LARGE_END = b"PK\x06\x07"
-_DAMAGE = (
+ZIP_DAMAGE = (
     zipfile.BadZipFile,
-    zlib.error,
     struct.error,
     ValueError,
     EOFError,
@@ -34,9 +33,9 @@ _DAMAGE = (
     NotImplementedError,
     RuntimeError,
     LookupError,
-    TypeError,
-    MemoryError,
 )
+"""What the library raises on a zip file that is not what it says."""
+_DAMAGE = (*ZIP_DAMAGE, zlib.error, TypeError, MemoryError)
 
 
 class DamagedFile(ValueError):

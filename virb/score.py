@@ -37,7 +37,7 @@ from virb.record import (
     pack_arrays,
     record_stem,
 )
-from virb.stats import bootstrap, interval
+from virb.stats import Interval, bootstrap, interval
 from virb.targets import Targets, any_known
 from virb.truth import Truth
 from virb.types import IGNORED, Dataset, Features, Numerics
@@ -170,8 +170,12 @@ def measured(
     """Return a metric's mean over seeds with its interval, and the replicates behind it."""
     value = float(np.mean([metric.value(metric.totals(rows)) for rows in statistics]))
     replicates = bootstrap(statistics, groups, test_digest, metric.totals, metric.value)
-    span = interval(value, replicates, _units(groups))
-    facts = Score(
+    return score_of(metric, interval(value, replicates, _units(groups))), replicates
+
+
+def score_of(metric: Metric, span: Interval) -> Score:
+    """Return a metric's value with its interval and what a reader must know of the metric."""
+    return Score(
         metric=metric.name,
         unit=metric.unit,
         direction=metric.direction,
@@ -180,7 +184,6 @@ def measured(
         low=span.low,
         high=span.high,
     )
-    return facts, replicates
 
 
 def _units(groups: np.ndarray) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from virb.digest import digest
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
 from virb.record import Record, Score, beside, pack_arrays, read_record, record_folder, record_stem, write
+from virb.score import score_of
 from virb.stats import REPLICATES, bootstrap, interval, weight_blocks
 
 
@@ -57,15 +58,7 @@ def recording(
     seeds = [float(metric.value(metric.totals(rows))) for rows in statistics]
     units = len(np.unique(groups))
     span = interval(float(np.mean(seeds)), replicates, units)
-    score = Score(
-        metric=split.metric,
-        unit=metric.unit,
-        direction=metric.direction,
-        ceiling=metric.ceiling,
-        value=span.value,
-        low=span.low,
-        high=span.high,
-    )
+    score = score_of(metric, span)
     rounded = [round(float(value), 6) for value in replicates]
     resume = changed.pop("keys__resume", digest([encoder, split.name]))
     name = f"{record_stem(split.name, changed.get('protocol__name', 'standard'), resume)}.npz"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-from virb.arrays import LARGEST_ARRAYS, LARGEST_RECORD, DamagedFile, check_end
+from virb.arrays import LARGEST_ARRAYS, LARGEST_RECORD, ZIP_DAMAGE, DamagedFile, check_end
 from virb.errors import OutputError, VirbError
 from virb.paths import written_whole
 
@@ -31,17 +30,7 @@ _NAMES = re.compile(
 )
 _LARGEST = {".json": LARGEST_RECORD, ".yaml": 256 << 10, ".npz": LARGEST_ARRAYS, ".safetensors": 1 << 30}
 """Bytes, by ending: far above any honest file. Weights may be as large as a zip file without extensions holds."""
-_DAMAGE = (
-    zipfile.BadZipFile,
-    struct.error,
-    ValueError,
-    EOFError,
-    OverflowError,
-    NotImplementedError,
-    RuntimeError,
-    LookupError,
-    OSError,
-)
+_DAMAGE = (*ZIP_DAMAGE, OSError)
 
 
 class BundleError(VirbError):
