@@ -78,11 +78,18 @@ class Journal:
 
 
 def _cut(place: Path) -> bool:
-    """Tell whether the last line has no end: a full disk may have left it so."""
+    """Tell whether the last line has no end: a full disk may have left it so.
+
+    Another process may be writing: only the byte that was the last counts, and a line half there is looked at again.
+    """
     try:
         with open(place, "rb") as stream:
-            stream.seek(-1, os.SEEK_END)
-            return stream.read() != b"\n"
+            for pause in (0.0, 0.05):
+                time.sleep(pause)
+                stream.seek(-1, os.SEEK_END)
+                if stream.read(1) == b"\n":
+                    return False
+        return True
     except OSError:  # there is none, or nothing in it
         return False
 
