@@ -21,7 +21,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from virb.architectures import Architecture
+from virb.encode.architectures import Architecture
 
 State = dict[str, torch.Tensor]
 Write = Callable[[Path, State], Path]

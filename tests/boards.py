@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from virb.analysis.scores import Cell, Column, Scores, Who
-from virb.digest import seed_of
-from virb.record import CurveFacts
-from virb.suite import all_tasks
+from virb.cards.select import all_tasks
+from virb.core.digest import seed_of
+from virb.records.record import CurveFacts
 
 TASKS = [
     Column(

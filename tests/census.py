@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from virb.types import Dataset, Split
+from virb.core.types import Dataset, Split
 
 Key = tuple[str, ...]
 Part = dict[Key, str | int | None]

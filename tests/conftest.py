@@ -93,9 +93,9 @@ def trained_file(sample_root: Path, once: Callable[[str, Callable[[Path], object
     """Return the weights of a multi-task encoder, trained once for all processes and saved as a user would."""
     from training import train_encoder
 
-    from virb.api import make_options
-    from virb.plan import prepare
-    from virb.suite import select_tasks
+    from virb.cards.select import select_tasks
+    from virb.run.options import make_options
+    from virb.run.plan import prepare
 
     def make(folder: Path) -> None:
         folder.mkdir()

@@ -16,7 +16,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from virb.errors import VirbError
+from virb.core.errors import VirbError
 
 ALL = int(os.environ.get("VIRB_FUZZ", "400"))
 SECONDS = 5.0

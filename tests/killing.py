@@ -36,8 +36,8 @@ def make_world(folder: Path) -> Path:
 
 def options(folder: Path, world: Path, name: str, workers: int = 0) -> Any:
     """Return options of a run in a folder of its own: two epochs, one seed, a few pictures."""
-    from virb.api import make_options
-    from virb.suite import protocol
+    from virb.cards.select import protocol
+    from virb.run.options import make_options
 
     rules = protocol("quick")
     assert rules.pixel is not None
@@ -55,8 +55,9 @@ def options(folder: Path, world: Path, name: str, workers: int = 0) -> Any:
 
 def run(chosen: Any) -> Any:
     """Evaluate the two tasks."""
-    from virb import harness
-    from virb.suite import encoder_cards, select_tasks
+    from virb.cards.encoder_names import encoder_cards
+    from virb.cards.select import select_tasks
+    from virb.run import harness
 
     return harness.run(encoder_cards(["baseline:pixels"]), select_tasks(TASKS), chosen)
 
@@ -76,7 +77,7 @@ def content(out: Path) -> dict[str, Any]:
 
 def leftovers(chosen: Any) -> list[str]:
     """Return what a run should not leave behind: temporary files, and entries that are not whole to the last row."""
-    from virb.store import Store
+    from virb.core.store import Store
 
     found = [str(path) for place in (chosen.out, chosen.cache) for path in place.rglob("*.tmp")]
     store = Store(chosen.cache)
@@ -160,7 +161,8 @@ def kill(folder: Path, times: int, seed: int) -> dict[str, Any]:
 
 def crowd(folder: Path, size: int) -> dict[str, Any]:
     """Run several processes at once on one results folder and one cache."""
-    from virb import cache, targets
+    from virb.data import targets
+    from virb.encode import cache
 
     world = make_world(folder)
     run(options(folder, world, "alone"))

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from virb.bench.records import Split, hits, recording
+from virb.checks.bench.records import Split, hits, recording
 from virb.leaderboard import Board, Cell, Column, Row
-from virb.record import FileFacts, Record
-from virb.results import Results
-from virb.stats import Interval
+from virb.metrics.stats import Interval
+from virb.records.load import Results
+from virb.records.record import FileFacts, Record
 
 STRANGE = (
     "<script>alert(1)</script>",

@@ -13,15 +13,18 @@ from fuzzing import changed, harmed, in_time, share
 from hypothesis import given
 from hypothesis import strategies as st
 
+from virb.cards.dataset import DataCard
+from virb.cards.encoder import EncoderCard
+from virb.cards.protocol import Protocol
+from virb.cards.select import TASKS, all_tasks
+from virb.cards.task import Task
+from virb.cards.yaml_files import read_yaml
 from virb.data import read_dataset
-from virb.encode import read_image
-from virb.matlab import read_mat
-from virb.record import read_record
-from virb.registry import read_yaml
-from virb.spec import DataCard, EncoderCard, Protocol, Task
-from virb.suite import TASKS, all_tasks
+from virb.data.formats.mat import read_mat
+from virb.data.images import read_image
+from virb.records.record import read_record
 
-KINDS: dict[str, Any] = {"tasks": Task, "encoders": EncoderCard, "protocols": Protocol, "sources": DataCard}
+KINDS: dict[str, Any] = {"tasks": Task, "encoders": EncoderCard, "protocols": Protocol, "datasets": DataCard}
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {kind: ROOT / kind if (ROOT / kind).is_dir() else ROOT / "virb" / kind for kind in KINDS}
 CARDS = {kind: sorted(folder.glob("*.yaml")) for kind, folder in FOLDERS.items()}

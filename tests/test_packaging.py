@@ -15,7 +15,7 @@ import pytest
 
 import virb
 from virb.cli import main
-from virb.paths import card_folder, reference_folder
+from virb.core.paths import card_folder, reference_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "virb"
@@ -98,9 +98,11 @@ def test_published_numbers_are_shipped_as_they_are_in_the_checkout(setup_cfg: co
 
 
 def test_templates_and_libraries_of_the_page_are_shipped(setup_cfg: configparser.ConfigParser) -> None:
-    patterns = words(setup_cfg["options.package_data"]["virb.page"])
-    shipped = {path for pattern in patterns for path in (PACKAGE / "page").glob(pattern)}
-    assert shipped == {path for path in (PACKAGE / "page").rglob("*") if path.is_file() and "py" not in path.suffix}
+    patterns = words(setup_cfg["options.package_data"]["virb.leaderboard.page"])
+    shipped = {path for pattern in patterns for path in (PACKAGE / "leaderboard" / "page").glob(pattern)}
+    assert shipped == {
+        path for path in (PACKAGE / "leaderboard" / "page").rglob("*") if path.is_file() and "py" not in path.suffix
+    }
 
 
 def test_the_type_marker_is_there_and_shipped(setup_cfg: configparser.ConfigParser) -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from virb.encode import read_image, squash
-from virb.plan import Prepared
+from virb.data.images import read_image, squash
+from virb.run.plan import Prepared
 
 SIZE, STEPS, RATE = 64, 270, 1e-3
 BATCH = {"dtd": 7, "clevr_count": 16, "thor_egomotion": 10}

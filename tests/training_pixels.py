@@ -13,13 +13,13 @@ import numpy as np
 import timm
 import torch
 
-from virb.encode import read_image, squash
-from virb.fit.answer import answer_to
+from virb.core.store import Store
+from virb.core.types import IGNORED, Level
+from virb.data.images import read_image, squash
+from virb.data.targets import load_targets
 from virb.heads.dense import DENSE, Inputs
-from virb.plan import Prepared
-from virb.store import Store
-from virb.targets import load_targets
-from virb.types import IGNORED, Level
+from virb.heads.fit.answer import answer_to
+from virb.run.plan import Prepared
 
 SIZE, CROP, STEPS, BATCH, RATE = 96, 64, 220, 4, 1e-3
 """Cut out and not made smaller: things keep the size that they have in the test, at less than half of the time."""

@@ -16,22 +16,22 @@ _PUBLIC = {
     "evaluate": "virb.api",
     "load_results": "virb.api",
     "Encoder": "virb.api",
-    "Task": "virb.spec",
-    "EncoderCard": "virb.spec",
-    "Protocol": "virb.spec",
-    "Record": "virb.record",
-    "VirbError": "virb.errors",
+    "Task": "virb.cards.protocol",
+    "EncoderCard": "virb.cards.protocol",
+    "Protocol": "virb.cards.protocol",
+    "Record": "virb.records.record",
+    "VirbError": "virb.core.errors",
 }
 
 if TYPE_CHECKING:
     from virb.api import Encoder as Encoder
     from virb.api import evaluate as evaluate
     from virb.api import load_results as load_results
-    from virb.errors import VirbError as VirbError
-    from virb.record import Record as Record
-    from virb.spec import EncoderCard as EncoderCard
-    from virb.spec import Protocol as Protocol
-    from virb.spec import Task as Task
+    from virb.cards.encoder import EncoderCard as EncoderCard
+    from virb.cards.protocol import Protocol as Protocol
+    from virb.cards.task import Task as Task
+    from virb.core.errors import VirbError as VirbError
+    from virb.records.record import Record as Record
 
 __all__ = [
     "Encoder",

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from virb.cards.dataset import DataCard
+from virb.core.errors import CardError, DataError, MissingData
 from virb.data import ADAPTERS, find_dataset, read_dataset
 from virb.data.common import (
     carve_groups,
@@ -25,8 +27,6 @@ from virb.data.common import (
     refuse_part,
     taken,
 )
-from virb.errors import CardError, DataError, MissingData
-from virb.spec import DataCard
 
 CARD = DataCard(
     name="set",

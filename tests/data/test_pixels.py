@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from virb.core.errors import DataError
+from virb.core.types import Pool
 from virb.data.pixels import (
     Sample,
     assemble,
@@ -18,8 +20,6 @@ from virb.data.pixels import (
     refuse_unpaired,
     subfolders,
 )
-from virb.errors import DataError
-from virb.types import Pool
 
 
 def nothing(path: Path, row: int) -> np.ndarray:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from virb.core.types import Level
 from virb.heads.dense import DENSE, PUBLISHED_DENSE, VERSIONS, DenseHeads
 from virb.heads.levels import Inputs, LevelMoments, Levels
-from virb.types import Level
 
 CPU = torch.device("cpu")
 ENCODERS: dict[str, tuple[int, tuple[tuple[int, int], ...]]] = {

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from virb.errors import NumericsError, UsageError
+from virb.core.errors import NumericsError, UsageError
+from virb.core.types import Level
 from virb.heads.levels import Inputs, LevelMoments, choose, fit_levels, resize
-from virb.types import Level
 
 RESNET = tuple(Level(c, s, s) for c, s in ((64, 48), (64, 24), (128, 12), (256, 6), (512, 3)))
 CONVNEXT = tuple(Level(c, s, s) for c, s in ((40, 24), (80, 12), (160, 6), (320, 3)))

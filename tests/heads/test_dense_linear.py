@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from virb.core.types import Level
 from virb.heads.dense_linear import DenseLinear, dense_linear, matches
 from virb.heads.levels import Inputs, LevelMoments
-from virb.types import Level
 
 CPU = torch.device("cpu")
 LEVELS = tuple(Level(c, h, w) for c, h, w in ((4, 32, 24), (5, 16, 12), (7, 8, 6), (9, 4, 3), (11, 2, 2)))

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from virb.errors import UsageError
+from virb.core.errors import UsageError
+from virb.core.types import Level
+from virb.heads.deeplab2021 import BatchNorm, dilated_stage
 from virb.heads.dense import PUBLISHED_DENSE, DenseHeads
 from virb.heads.levels import Inputs
-from virb.heads.published import BatchNorm, dilated_stage
-from virb.types import Level
 
 CPU = torch.device("cpu")
 RESNET50 = tuple(Level(c, s, s) for c, s in ((64, 32), (256, 16), (512, 8), (1024, 4), (2048, 2)))

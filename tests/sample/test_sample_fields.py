@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from virb.sample import fields
-from virb.sample.fields import Dice, balanced
-from virb.sample.materials import PATTERNS
+from virb.sample.engine import fields
+from virb.sample.engine.fields import Dice, balanced
+from virb.sample.engine.materials import PATTERNS
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from virb.classes import EGOHANDS, EGOHANDS_VIDEOS
-from virb.matlab import read_mat
-from virb.sample.fields import Dice
-from virb.sample.hands import HANDS, frame, setting
-from virb.sample.outlines import largest_part, outline
-from virb.sample.render import Rendering
+from virb.data.classes import EGOHANDS, EGOHANDS_VIDEOS
+from virb.data.formats.mat import read_mat
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.outlines import largest_part, outline
+from virb.sample.engine.render import Rendering
+from virb.sample.places.hands import HANDS, frame, setting
 from virb.sample.sets import egohands
 
 WRITER = egohands.WRITERS["egohands"]

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 
-from virb.classes import DTD, THOR_ACTIONS
+from virb.data.classes import DTD, THOR_ACTIONS
 from virb.sample.sets import WRITERS
 
 MARKER = ".virb-sample.json"

@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import correlate1d
 
-from virb.classes import TASKONOMY_TINY
+from virb.data.classes import TASKONOMY_TINY
 from virb.sample import ensure
-from virb.sample.camera import Camera
-from virb.sample.fields import Dice
-from virb.sample.indoors import MOST_STEPS, room_of, steps_ahead, style
-from virb.sample.motions import clip
-from virb.sample.render import Rendering, render
-from virb.sample.rooms import MARGIN, STEP, Pose, Room
-from virb.sample.scene import Scene
+from virb.sample.engine.camera import Camera
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.render import Rendering, render
+from virb.sample.engine.scene import Scene
+from virb.sample.places.indoors import MOST_STEPS, room_of, steps_ahead, style
+from virb.sample.places.motions import clip
+from virb.sample.places.rooms import MARGIN, STEP, Pose, Room
 from virb.sample.sets import WRITERS, kinetics, nyu, sun397, taskonomy, thor
-from virb.sample.sun_names import SUN397
-from virb.sample.writing import Item, Made
+from virb.sample.sets.sun_names import SUN397
+from virb.sample.sets.writing import Item, Made
 
 MINE = ("nyu", "thor_depth", "thor_num_steps", "taskonomy", "sun397", "kinetics400")
 

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from virb.sample.camera import Camera
-from virb.sample.fields import Dice
-from virb.sample.materials import Material
-from virb.sample.render import develop, render
-from virb.sample.rooms import room, starting_pose
-from virb.sample.scene import Lamp, Scene
-from virb.sample.shapes import Primitive, rotation
+from virb.sample.engine.camera import Camera
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.materials import Material
+from virb.sample.engine.render import develop, render
+from virb.sample.engine.scene import Lamp, Scene
+from virb.sample.engine.shapes import Primitive, rotation
+from virb.sample.places.rooms import room, starting_pose
 
 WHITE = Material((0.9, 0.9, 0.9))
 HIGH_LAMP = Lamp((0.0, 0.0, 50.0))

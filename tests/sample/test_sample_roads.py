@@ -21,16 +21,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from virb.classes import CITYSCAPES, CITYSCAPES_CITIES, NUSCENES_ACTIONS
-from virb.formats import kitti_flow_decode, read_gray16, read_png16
-from virb.sample.camera import Camera
-from virb.sample.fields import Dice
-from virb.sample.flow import forward_flow
-from virb.sample.render import Rendering, render
+from virb.data.classes import CITYSCAPES, CITYSCAPES_CITIES, NUSCENES_ACTIONS
+from virb.data.formats.png16 import kitti_flow_decode, read_gray16, read_png16
+from virb.sample.engine.camera import Camera
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.render import Rendering, render
+from virb.sample.places.flow import forward_flow
+from virb.sample.places.streets import SEEN, THINGS, Look, Placed, compose, frontage, look
+from virb.sample.places.traffic import traffic
 from virb.sample.sets import cityscapes, kitti, nuscenes
-from virb.sample.streets import SEEN, THINGS, Look, Placed, compose, frontage, look
-from virb.sample.traffic import traffic
-from virb.sample.vehicles import bicycle, bus, car, person, rider, truck
+from virb.sample.things.vehicles import bicycle, bus, car, person, rider, truck
 
 KITTI, CITIES, DRIVES = kitti.WRITERS["kitti_flow"], cityscapes.WRITERS["cityscapes"], nuscenes.WRITERS["nuscenes"]
 

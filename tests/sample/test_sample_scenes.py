@@ -6,14 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from virb.classes import DTD, THOR_ACTIONS
-from virb.sample.fields import Dice
-from virb.sample.furniture import AT_WALLS, IN_THE_MIDDLE
-from virb.sample.render import render
-from virb.sample.rooms import MARGIN, Pose, after, room, starting_pose
-from virb.sample.shapes import rotation
-from virb.sample.tabletop import COLOURS, DEPTHS, tabletop
-from virb.sample.textures import FAMILIES, texture
+from virb.data.classes import DTD, THOR_ACTIONS
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.render import render
+from virb.sample.engine.shapes import rotation
+from virb.sample.places.rooms import MARGIN, Pose, after, room, starting_pose
+from virb.sample.places.tabletop import COLOURS, DEPTHS, tabletop
+from virb.sample.textures.textures import FAMILIES, texture
+from virb.sample.things.furniture import AT_WALLS, IN_THE_MIDDLE
 
 
 def surface_points(solid):

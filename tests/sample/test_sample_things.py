@@ -20,18 +20,18 @@ from PIL import Image
 from scipy import ndimage
 
 import virb
-from virb.classes import CALTECH101, CIFAR100, COCO_PANOPTIC, EUROSAT, PETS
+from virb.data.classes import CALTECH101, CIFAR100, COCO_PANOPTIC, EUROSAT, PETS
 from virb.sample import ensure
-from virb.sample.camera import Camera
-from virb.sample.fields import Dice
-from virb.sample.materials import Material
-from virb.sample.models import Framing, framed
-from virb.sample.render import render
-from virb.sample.scene import Lamp, Scene
+from virb.sample.engine.camera import Camera
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.materials import Material
+from virb.sample.engine.models import Framing, framed
+from virb.sample.engine.render import render
+from virb.sample.engine.scene import Lamp, Scene
+from virb.sample.engine.shapes import Primitive
+from virb.sample.places.stages import sized
+from virb.sample.places.things import THINGS
 from virb.sample.sets import WRITERS
-from virb.sample.shapes import Primitive
-from virb.sample.stages import sized
-from virb.sample.things import THINGS
 
 NAMES = ("pets", "imagenet", "imagenetv2", "eurosat", "cifar100", "caltech101", "coco_panoptic")
 REPOSITORY = Path(__file__).parents[2]

@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from virb.classes import DTD
-from virb.errors import OutputError, UsageError
-from virb.paths import temporary_beside
+from virb.core.errors import OutputError, UsageError
+from virb.core.paths import temporary_beside
+from virb.data.classes import DTD
 from virb.sample import DATASETS, crew, ensure, world
-from virb.sample.fields import Dice
-from virb.sample.render import render
-from virb.sample.rooms import room, starting_pose
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.render import render
+from virb.sample.places.rooms import room, starting_pose
+from virb.sample.places.tabletop import tabletop
 from virb.sample.sets import WRITERS
-from virb.sample.tabletop import tabletop
-from virb.sample.textures import texture
+from virb.sample.textures.textures import texture
 
 MARKER = ".virb-sample.json"
 REPOSITORY = Path(__file__).parents[2]

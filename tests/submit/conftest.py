@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from virb.api import make_options
-from virb.harness import run
-from virb.plan import Options
-from virb.record import pack_arrays
-from virb.spec import EncoderCard
+from virb.cards.encoder import EncoderCard
+from virb.cards.encoder_names import encoder_cards
+from virb.cards.select import select_tasks
+from virb.records.record import pack_arrays
+from virb.run.harness import run
+from virb.run.options import Options, make_options
 from virb.submit.bundle import FileEntry, Manifest
 from virb.submit.container import MANIFEST, write_container
 from virb.submit.make import Wish, make_bundle
-from virb.suite import encoder_cards, select_tasks
 
 TASKS = "dtd,pets,pets_seg,thor_egomotion"
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from virb.errors import OutputError, UsageError, VirbError
-from virb.record import read_record
-from virb.spec import EncoderCard
+from virb.cards.encoder import EncoderCard
+from virb.cards.encoder_names import encoder_card
+from virb.core.errors import OutputError, UsageError, VirbError
+from virb.records.record import read_record
 from virb.submit import make
 from virb.submit.bundle import open_bundle
 from virb.submit.card import complete, missing
 from virb.submit.container import MANIFEST
 from virb.submit.make import Wish, make_bundle
-from virb.suite import encoder_card
 
 
 def names(path: Path) -> list[str]:

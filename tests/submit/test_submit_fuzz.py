@@ -18,7 +18,7 @@ from fuzzing import changed, harmed, in_time, share
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virb.record import Record
+from virb.records.record import Record
 from virb.submit.container import MANIFEST
 from virb.submit.verify import verify
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from virb.arrays import DamagedFile, read_arrays
 from virb.cli import main
-from virb.record import pack_arrays
+from virb.core.npz import DamagedFile, read_arrays
+from virb.records.record import pack_arrays
 from virb.submit.bundle import Allowance
 from virb.submit.container import MANIFEST, open_container
 from virb.submit.verdict import as_text

@@ -13,21 +13,21 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from virb.api import make_options
-from virb.digest import digest, digest_array
-from virb.harness import run
+from virb.cards.encoder_names import encoder_cards
+from virb.cards.select import protocol, select_tasks
+from virb.core.digest import digest, digest_array
 from virb.heads import VERSIONS
 from virb.metrics import METRICS, MeanIoU
-from virb.plan import Options
-from virb.record import Record, record_stem, resume_key
-from virb.score import breakdown_of, measured, value_of
+from virb.records.record import Record, record_stem, resume_key
+from virb.run.harness import run
+from virb.run.options import Options, make_options
+from virb.run.score import breakdown_of, measured, value_of
 from virb.submit import current, rerun
 from virb.submit.current import cards_of, metrics_of
 from virb.submit.make import Wish, make_bundle
 from virb.submit.merge import merge, verdicts
 from virb.submit.verdict import Verdict, as_text
 from virb.submit.verify import Check, verify
-from virb.suite import encoder_cards, protocol, select_tasks
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from safetensors.torch import load, save
 
-from virb.digest import digest, digest_array
-from virb.errors import UsageError
-from virb.plan import Options
-from virb.record import Record
-from virb.score import breakdown_of, measured, value_of
+from virb.core.digest import digest, digest_array
+from virb.core.errors import UsageError
+from virb.records.record import Record
+from virb.run.options import Options
+from virb.run.score import breakdown_of, measured, value_of
 from virb.submit import reproduce
 from virb.submit.current import cards_of, metrics_of
 from virb.submit.merge import board_notes, merge, verdicts

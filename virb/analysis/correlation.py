@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virb.analysis.scores import Array, Column, Scores
-from virb.errors import UsageError, VirbError, did_you_mean
-from virb.stats import METHODS, Correlation, Line, correlation, line
+from virb.core.errors import UsageError, VirbError, did_you_mean
+from virb.metrics.stats import METHODS, Correlation, Line, correlation, line
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from virb.stats.relation import Method
+    from virb.metrics.stats.relation import Method
 
 LEAST = 3
 """Encoders that a coefficient needs."""

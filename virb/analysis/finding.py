@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from virb.digest import seed_of
-from virb.stats import LEVEL, holm
+from virb.core.digest import seed_of
+from virb.metrics.stats import LEVEL, holm
 
 Verdict = Literal["higher", "lower", "cannot tell"]
 ALPHA = 1 - LEVEL

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from virb.analysis.scores import Cell, Scores, Source, Who
-from virb.errors import UsageError, VirbError
+from virb.core.errors import UsageError, VirbError
 from virb.leaderboard import Board, boards
 from virb.leaderboard.board import Cell as Entry
 from virb.leaderboard.board import Row
-from virb.reference import PublishedEncoder
-from virb.results import Results
+from virb.records.load import Results
+from virb.records.published import PublishedEncoder
 
 
 def gather(results: Results, protocol: str | None = None, source: Source | None = None) -> Scores:

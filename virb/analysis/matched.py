@@ -8,15 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from virb.analysis.encoders import (
-    balance,
-    blocks,
-    gap,
-    method_family,
-    plain,
-    self_supervised,
-    size,
-)
+from virb.analysis.encoders import balance, blocks, gap, method_family, plain, self_supervised, size
 from virb.analysis.finding import (
     DEVIATIONS,
     FLIP_TEST,
@@ -30,7 +22,7 @@ from virb.analysis.finding import (
     too_few,
 )
 from virb.analysis.scores import QUADRANTS, Array, Scores, Who
-from virb.errors import UsageError, did_you_mean
+from virb.core.errors import UsageError, did_you_mean
 
 POOLED = (
     "The paper's ANOVA pools raw scores of different tasks. It does not fit: the spread between tasks swamps that "

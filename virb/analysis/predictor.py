@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from virb.analysis.correlation import LEAST
 from virb.analysis.finding import Effect, Finding, Question, judge, several
 from virb.analysis.scores import QUADRANTS, Array, Scores
-from virb.stats import LEVEL, correlation
+from virb.metrics.stats import LEVEL, correlation
 
 FORETELLS = Question(
     "predictor",

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, studentized_range
 
 from virb.analysis.scores import Array, Scores, paired
-from virb.digest import seed_of
-from virb.errors import VirbError
+from virb.core.digest import seed_of
+from virb.core.errors import VirbError
 from virb.leaderboard import common_tasks
-from virb.stats import LEVEL
-from virb.stats.ranks import rank_intervals
+from virb.metrics.stats import LEVEL
+from virb.metrics.stats.ranks import rank_intervals
 
 _DRAWS = 2000
 

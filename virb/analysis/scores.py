@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from virb.errors import UsageError, did_you_mean
+from virb.core.errors import UsageError, did_you_mean
 from virb.leaderboard.board import QUADRANTS, Column, Source
-from virb.record import CurveFacts
+from virb.records.record import CurveFacts
 
 __all__ = ["QUADRANTS", "Array", "Cell", "Column", "Scores", "Source", "Who"]
 

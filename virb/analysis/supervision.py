@@ -21,8 +21,8 @@ from virb.analysis.finding import (
     too_few,
 )
 from virb.analysis.scores import QUADRANTS, Array, Scores
-from virb.digest import seed_of
-from virb.stats import LEVEL, holm, interval, p_of_difference, sign_test
+from virb.core.digest import seed_of
+from virb.metrics.stats import LEVEL, holm, interval, p_of_difference, sign_test
 
 SEEN = ("imagenet", "imagenetv2")
 """Tasks whose labels a supervised ImageNet encoder was trained with."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from virb import once, stopping
+from virb.cli.bench import bench_app
 from virb.cli.board import compare, export, leaderboard
 from virb.cli.cache import cache_app
 from virb.cli.cards import encoders_app, tasks_app
@@ -21,7 +21,8 @@ from virb.cli.plot import plot_app
 from virb.cli.run import evaluate, plan
 from virb.cli.show import show
 from virb.cli.submit import reproduce, submit, verify
-from virb.errors import VirbError
+from virb.core import once, stopping
+from virb.core.errors import VirbError
 
 _INTERRUPTED = 130
 
@@ -54,6 +55,7 @@ for name, group in (
     ("data", data_app),
     ("plot", plot_app),
     ("cache", cache_app),
+    ("bench", bench_app),
 ):
     app.add_typer(group, name=name)
 

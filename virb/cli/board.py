@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from virb.cli.options import Out
-from virb.errors import UsageError, VirbError
-from virb.text import many
+from virb.core.errors import UsageError, VirbError
+from virb.core.text import many
 
 if TYPE_CHECKING:
-    from virb.results import Results
+    from virb.records.load import Results
 
 Records = Annotated[
     list[str] | None,
@@ -54,8 +54,8 @@ def leaderboard(
         typer.echo(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
         _say_verdicts(folder, form)
         return
-    from virb.page import html
-    from virb.paths import write_whole
+    from virb.core.paths import write_whole
+    from virb.leaderboard.page import html
     from virb.submit.merge import board_notes
 
     write_whole(page, html(results, boards(results), board_notes(folder)))
@@ -74,8 +74,8 @@ def _page(out: Path, form: str) -> tuple[Path, Path | None]:
 
 def _say_verdicts(out: Path, form: str) -> None:
     """Say below a board which of its records were submitted, and what was found of them; beside it for scripts."""
+    from virb.core.text import clean
     from virb.submit.merge import board_notes
-    from virb.text import clean
 
     if notes := board_notes(out):
         typer.echo("\n" + "\n".join(clean(note) for note in notes), err=form in ("csv", "json"))
@@ -127,7 +127,7 @@ def export(
     if output is None:
         typer.echo(text, nl=False)
         return
-    from virb.paths import write_whole
+    from virb.core.paths import write_whole
 
     write_whole(output, text)
     typer.echo(f"{len(results.records)} records and {len(results.references)} published encoders in {output}", err=True)
@@ -135,8 +135,8 @@ def export(
 
 def read(records: list[str] | None, out: Path) -> Results:
     """Return the records of the given places, else of the results folder; what is left out is said."""
-    from virb.results import load
-    from virb.text import clean
+    from virb.core.text import clean
+    from virb.records.load import load
 
     if not records and not out.is_dir():
         raise _nothing(out)
@@ -157,7 +157,7 @@ def _nothing(place: Path | str) -> VirbError:
 
 
 def _refuse(given: str, known: tuple[str, ...], what: str) -> None:
-    from virb.errors import did_you_mean
+    from virb.core.errors import did_you_mean
 
     if given not in known:
         raise UsageError(f"there is no {what} '{given}'{did_you_mean(given, known)}", " or ".join(known), "choose one")

@@ -24,8 +24,8 @@ def show_cache(context: typer.Context, json_output: Json = False) -> None:
     """List what is cached, the most recently used first."""
     import datetime
 
-    from virb.paths import cache_folder
-    from virb.store import Store
+    from virb.core.paths import cache_folder
+    from virb.core.store import Store
 
     store = Store(cache_folder())
     entries = store.entries()
@@ -49,8 +49,8 @@ def show_cache(context: typer.Context, json_output: Json = False) -> None:
 @cache_app.command("clear")
 def clear_cache() -> None:
     """Remove every cached feature; they are made again when needed."""
-    from virb.paths import cache_folder
-    from virb.store import Store
+    from virb.core.paths import cache_folder
+    from virb.core.store import Store
 
     store = Store(cache_folder())
     typer.echo(f"removed {store.clear() / 1e6:.1f} MB from {store.folder}")

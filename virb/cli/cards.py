@@ -9,10 +9,10 @@ import typer
 
 from virb.cli.options import AllowMissing, Arch, Json, Prefix
 from virb.cli.printing import columns, json_asked, show_card
-from virb.errors import UsageError, did_you_mean
+from virb.core.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from virb.spec import EncoderCard
+    from virb.cards.encoder import EncoderCard
 
 tasks_app = typer.Typer(help="List tasks, or show one card.", invoke_without_command=True)
 encoders_app = typer.Typer(help="List encoders, show one card, or fetch its weights.", invoke_without_command=True)
@@ -28,7 +28,7 @@ def _tasks(context: typer.Context, json_output: Json = False) -> None:
 @tasks_app.command("list")
 def list_tasks(context: typer.Context, json_output: Json = False) -> None:
     """List every task with its group, metric and title."""
-    from virb.suite import GROUPS, all_tasks
+    from virb.cards.select import GROUPS, all_tasks
 
     rows = [
         {
@@ -54,7 +54,7 @@ def show_task(
     json_output: Json = False,
 ) -> None:
     """Show one task's card, or the papers behind it."""
-    from virb.suite import bibtex, task
+    from virb.cards.select import bibtex, task
 
     if cite and json_asked(context, json_output):
         raise UsageError("both --bibtex and --json were given", "one of them", "leave one out")
@@ -87,7 +87,7 @@ def list_encoders(
     json_output: Json = False,
 ) -> None:
     """List encoder cards in groups; filters leave out the others."""
-    from virb.suite import all_encoders
+    from virb.cards.encoder_names import all_encoders
 
     wanted = {"method": method, "pretraining": pretraining, "family": family}
     if by not in wanted:
@@ -147,7 +147,7 @@ def _grouped(cards: list[EncoderCard], by: str) -> str:
 
 def _here(card: EncoderCard) -> str:
     """Tell whether the weights of a card with an address were fetched; of the others, who fetches them."""
-    from virb.weights import weights_place
+    from virb.encode.weights import weights_place
 
     scheme = card.weights.partition(":")[0]
     if scheme in ("timm", "torchvision"):
@@ -160,7 +160,7 @@ def _here(card: EncoderCard) -> str:
 @encoders_app.command("show")
 def show_encoder(context: typer.Context, name: str, json_output: Json = False) -> None:
     """Show one encoder's card."""
-    from virb.suite import encoder_card
+    from virb.cards.encoder_names import encoder_card
 
     show_card(encoder_card(name), json_asked(context, json_output))
 
@@ -168,15 +168,15 @@ def show_encoder(context: typer.Context, name: str, json_output: Json = False) -
 @encoders_app.command("download")
 def download_encoder(name: Annotated[str, typer.Argument(help="A card's name, or a card file.")]) -> None:
     """Fetch an encoder's weights: gone on with where it was cut, and checked where a checksum is known."""
-    from virb.progress import choose
-    from virb.suite import encoder_card
-    from virb.weights import fetch_weights
+    from virb.cards.encoder_names import encoder_card
+    from virb.core.progress import choose
+    from virb.encode.weights import fetch_weights
 
     card = encoder_card(name)
     if card.weights.partition(":")[0] not in ("timm", "torchvision"):
         typer.echo(fetch_weights(card, choose()))
         return
-    from virb.plan import load_encoder
+    from virb.encode.load import load_encoder
 
     encoder = load_encoder(card)  # its own library fetches and keeps it
     typer.echo(f"{card.name}: {card.weights} is in the cache of its library, fingerprint {encoder.fingerprint[:8]}")
@@ -192,12 +192,12 @@ def inspect_encoder(
     json_output: Json = False,
 ) -> None:
     """Say what a weights file holds: container, prefix, architecture, what matches, and what is left out."""
-    from virb.suite import encoder_card, read_as
+    from virb.cards.encoder_names import encoder_card, read_as
 
     (card,) = read_as([encoder_card(file)], arch, prefix, allow_missing)
-    from virb.checkpoints import inspect_file
-    from virb.plan import check_encoder
-    from virb.weights import local
+    from virb.encode.checkpoints import inspect_file
+    from virb.encode.load import check_encoder
+    from virb.encode.weights import local
 
     if not card.names_file:
         raise UsageError(f"{card.weights} is no weights file", "a file, or a card that names one", "name the file")

@@ -15,7 +15,7 @@ def check(
     json_output: Json = False,
 ) -> None:
     """Tell whether a task card, an encoder card or an encoder in a python file keeps the contract, line by line."""
-    from virb.contract import check_path
+    from virb.checks.contract import check_path
 
     found = check_path(path)
     if json_output:

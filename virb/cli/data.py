@@ -12,10 +12,10 @@ import typer
 
 from virb.cli.options import Data, Json, Sample
 from virb.cli.printing import columns, json_asked
-from virb.errors import UsageError, did_you_mean
+from virb.core.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from virb.shelf import Row
+    from virb.data.shelf import Row
 
 data_app = typer.Typer(
     help="Show, fetch, verify and look at data sets, or make the sample world.", invoke_without_command=True
@@ -49,7 +49,7 @@ def status(
 ) -> None:
     """Say which data sets are there, which are missing or broken, and the next step; of named ones, everything."""
     root = _root(data, sample)
-    from virb import shelf
+    from virb.data import shelf
 
     rows = shelf.status(root, names or (), sample=sample)
     if json_asked(context, json_output):
@@ -69,8 +69,8 @@ def download(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the archives after they are unpacked.")] = False,
 ) -> None:
     """Fetch a data set that needs no registration, unpack it, and read it to prove that it is whole."""
-    from virb import shelf
-    from virb.progress import choose
+    from virb.core.progress import choose
+    from virb.data import shelf
 
     row = shelf.fetch_dataset(name, _root(data, False), keep=keep, progress=choose())
     typer.echo(_page(row))
@@ -87,8 +87,8 @@ def verify(
     json_output: Json = False,
 ) -> None:
     """Open every picture of a data set, and name those that are broken."""
-    from virb import shelf
-    from virb.progress import choose
+    from virb.core.progress import choose
+    from virb.data import shelf
 
     root = _root(data, sample, [shelf.card(name).name])
     found = shelf.verify(name, root, deep=deep, workers=workers, progress=choose())
@@ -116,7 +116,7 @@ def sample(
     out: Annotated[Path | None, typer.Option(help="Folder; default is the cache, where --sample looks.")] = None,
 ) -> None:
     """Make data sets of the built-in sample world, in their owners' layouts."""
-    from virb.progress import Relay, choose
+    from virb.core.progress import Relay, choose
     from virb.sample import DATASETS, ensure
 
     with Relay(choose(), "sample world: {}", "images") as relay:
@@ -149,9 +149,9 @@ def show(
     place = (out or Path(f"{name}.png")).expanduser()
     if place.suffix.lower() != ".png":
         raise UsageError(f"--out {place}", "a file that ends with .png", "name the file so, or leave --out out")
+    from virb.core.paths import written_whole
     from virb.data import read_dataset
-    from virb.paths import written_whole
-    from virb.pictures import contact_sheet
+    from virb.run.pictures import contact_sheet
 
     sheet = contact_sheet(read_dataset(dataset, root, target), f"{dataset}: {target}", count=count, seed=seed)
     with written_whole(place) as temporary:
@@ -165,7 +165,7 @@ def _root(data: Path | None, sample: bool, names: list[str] | None = None) -> Pa
         raise UsageError("both --sample and --data were given", "one of them", "leave one out")
     if not sample:
         return Path(data or os.environ.get("VIRB_DATA") or "data").expanduser()
-    from virb.progress import Relay, choose
+    from virb.core.progress import Relay, choose
     from virb.sample import ensure
 
     with Relay(choose(), "sample world: {}", "images") as relay:
@@ -174,8 +174,8 @@ def _root(data: Path | None, sample: bool, names: list[str] | None = None) -> Pa
 
 def _aim(name: str, target: str | None) -> tuple[str, str]:
     """Return data set and target behind a task's or a data set's name."""
-    from virb import shelf
-    from virb.suite import TASKS, task
+    from virb.cards.select import TASKS, task
+    from virb.data import shelf
 
     uses = shelf.uses()
     if name in TASKS.names() and (name not in uses or not target):

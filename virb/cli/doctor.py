@@ -13,8 +13,8 @@ from virb.cli.options import Data, Json, Out
 
 def doctor(data: Data = None, out: Out = Path("results"), json_output: Json = False) -> None:
     """Look at versions, device, memory, disk, threads, data, cache and permissions; say what to do about each."""
-    from virb.doctor import examine
-    from virb.paths import cache_folder
+    from virb.checks.doctor import examine
+    from virb.core.paths import cache_folder
 
     found = []
     for check in examine(data, out.expanduser(), cache_folder()):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from virb.cli.plot import Chosen, From, Records, Rules, comparable_scores
-from virb.errors import UsageError
+from virb.core.errors import UsageError
 
 
 def findings(
@@ -36,9 +36,9 @@ def findings(
     if out is None:
         typer.echo((as_json(scores, found) if form == "json" else as_markdown(scores, found)).rstrip("\n"))
         return
-    from virb.paths import write_whole
-    from virb.plots import forest, violins
-    from virb.plots.style import FORMATS, save
+    from virb.analysis.plots import forest, violins
+    from virb.analysis.plots.style import FORMATS, save
+    from virb.core.paths import write_whole
 
     pictures: dict[str, list[str]] = {}
     for finding in found:

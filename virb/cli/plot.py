@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from virb.cli.board import read
-from virb.errors import UsageError
+from virb.core.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ def comparable_scores(
 
 def write(figure: Figure, out: Path, name: str) -> Path:
     """Write a figure where --out says, name the files, and return the place of a table beside them."""
-    from virb.plots.style import save, targets
+    from virb.analysis.plots.style import save, targets
 
     folder, files = targets(out, name)
     for path in files:
@@ -75,14 +75,14 @@ def correlations(
 ) -> None:
     """Task scores against ImageNet's: a panel per quadrant, a line with its band per task; coefficients as csv."""
     from virb.analysis.correlation import against, table
-    from virb.plots import correlations as figure
-    from virb.plots.style import targets
+    from virb.analysis.plots import correlations as figure
+    from virb.analysis.plots.style import targets
 
     targets(out, "correlations")  # a wrong ending is told before any work
     scores = comparable_scores(records, protocol, source, tasks, reference)
     relations = against(scores, reference, above)
     beside = write(figure.draw(scores, relations, scores.tasks[scores.column(reference)]), out, "correlations")
-    from virb.paths import write_whole
+    from virb.core.paths import write_whole
 
     write_whole(beside, table(relations, reference).to_csv(index=False))
     typer.echo(str(beside))
@@ -99,9 +99,9 @@ def tasks(
 ) -> None:
     """Correlations between tasks over encoders, alike tasks beside one another."""
     from virb.analysis.correlation import between
-    from virb.plots import tasks as figure
-    from virb.plots.style import targets
-    from virb.stats import METHODS
+    from virb.analysis.plots import tasks as figure
+    from virb.analysis.plots.style import targets
+    from virb.metrics.stats import METHODS
 
     targets(out, "tasks")
     if method not in METHODS:
@@ -120,8 +120,8 @@ def profile(
     source: From = None,
 ) -> None:
     """One encoder or several over tasks and quadrants, between floor and ceiling; the others grey behind them."""
-    from virb.plots import profile as figure
-    from virb.plots.style import targets
+    from virb.analysis.plots import profile as figure
+    from virb.analysis.plots.style import targets
 
     targets(out, "profile")
     scores = comparable_scores(records, protocol, source, tasks)
@@ -138,9 +138,9 @@ def ranks(
     source: From = None,
 ) -> None:
     """Mean ranks with intervals, and bars over encoders that cannot be told apart."""
+    from virb.analysis.plots import ranks as figure
+    from virb.analysis.plots.style import targets
     from virb.analysis.ranks import rank
-    from virb.plots import ranks as figure
-    from virb.plots.style import targets
 
     targets(out, "ranks")
     scores = comparable_scores(records, protocol, source, tasks)
@@ -157,8 +157,8 @@ def curves(
     source: From = None,
 ) -> None:
     """Training and validation curves of the records of one task."""
-    from virb.plots import curves as figure
-    from virb.plots.style import safe_name, targets
+    from virb.analysis.plots import curves as figure
+    from virb.analysis.plots.style import safe_name, targets
 
     targets(out, "curves")
     scores = comparable_scores(records, protocol, source, task)
@@ -169,9 +169,9 @@ def curves(
 
 def _eight(scores: Scores, wanted: Sequence[str] | None) -> list[int]:
     """Return the encoders to draw: the named ones, else the best few; more than eight cannot be told apart."""
+    from virb.analysis.plots.profile import MOST
     from virb.analysis.ranks import best
     from virb.analysis.scores import choose_encoders
-    from virb.plots.profile import MOST
 
     if not wanted:
         return best(scores, _BEST)

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from virb.text import clean
+from virb.core.text import clean
 
 
 def json_asked(context: typer.Context, asked: bool) -> bool:

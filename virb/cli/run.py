@@ -28,13 +28,13 @@ from virb.cli.options import (
     Workers,
 )
 from virb.cli.printing import columns, indent
-from virb.errors import Unsuited, VirbError
+from virb.core.errors import Unsuited, VirbError
 
 if TYPE_CHECKING:
-    from virb.plan import Options
-    from virb.progress import Progress
-    from virb.report import Report
-    from virb.spec import EncoderCard
+    from virb.cards.encoder import EncoderCard
+    from virb.core.progress import Progress
+    from virb.run.options import Options
+    from virb.run.report import Report
 
 
 def evaluate(
@@ -67,15 +67,16 @@ def evaluate(
 ) -> None:
     """Evaluate encoders on tasks; the same command goes on where it was stopped."""
     from virb import api
-    from virb.progress import choose
-    from virb.suite import encoder_cards, read_as, select_tasks
+    from virb.cards.encoder_names import encoder_cards, read_as
+    from virb.cards.select import select_tasks
+    from virb.core.progress import choose
 
     cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
     selection = select_tasks(tasks)
     options = _options(locals())
-    from virb.harness import run
-    from virb.plan import check_encoder
-    from virb.report import Report
+    from virb.encode.load import check_encoder
+    from virb.run.harness import run
+    from virb.run.report import Report
 
     for card in cards:  # before any work
         check_encoder(card)
@@ -117,16 +118,18 @@ def plan(
 ) -> None:
     """Say what would run: image sets, what is missing and why, cache, and minutes from a timed probe."""
     from virb import api
-    from virb.progress import choose
-    from virb.suite import encoder_cards, read_as, select_tasks
+    from virb.cards.encoder_names import encoder_cards, read_as
+    from virb.cards.select import select_tasks
+    from virb.core.progress import choose
 
     cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
     selection = select_tasks(tasks)
     options = _options(locals())
     if sample:
         api.make_sample(selection, choose(), options.protocol)
-    from virb.cost import estimate
-    from virb.plan import askable, image_sets, load_encoder, prepare
+    from virb.encode.load import load_encoder
+    from virb.run.cost import estimate
+    from virb.run.plan import askable, image_sets, prepare
 
     prepared, missing = prepare(selection, options)
     rows: list[dict[str, Any]] = []
@@ -165,7 +168,7 @@ def plan(
 
 
 def _options(given: dict[str, Any]) -> Options:
-    from virb.api import make_options
+    from virb.run.options import make_options
 
     names = "sample data probe device precision limit seeds out force save_heads skip_bad workers cache_size".split()
     return make_options(protocol_name=given["protocol"], **{name: given[name] for name in names if name in given})
@@ -173,8 +176,8 @@ def _options(given: dict[str, Any]) -> Options:
 
 def _print_gap(card: EncoderCard, options: Options, progress: Progress) -> None:
     """Say on the side how far an encoder is from its architecture untrained, and warn where it is not."""
-    from virb.gap import RULES, TASK, random_gap
-    from virb.text import show
+    from virb.checks.gap import RULES, TASK, random_gap
+    from virb.core.text import show
 
     try:
         gap = random_gap(card, options, progress)
@@ -201,7 +204,7 @@ def _print_gap(card: EncoderCard, options: Options, progress: Progress) -> None:
 
 def _summary(report: Report) -> str:
     """Return the table a run ends with."""
-    from virb.text import show
+    from virb.core.text import show
 
     rows = []
     for record in [*report.records, *report.resumed]:

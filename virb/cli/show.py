@@ -22,7 +22,7 @@ from virb.cli.options import (
     Seeds,
     Workers,
 )
-from virb.errors import UsageError
+from virb.core.errors import UsageError
 
 
 def show(
@@ -57,8 +57,10 @@ def show(
     that was not done; the other options are those of 'virb evaluate'.
     """
     from virb import api
-    from virb.progress import choose
-    from virb.suite import encoder_cards, read_as, select_tasks
+    from virb.cards.encoder_names import encoder_cards, read_as
+    from virb.cards.select import select_tasks
+    from virb.core.progress import choose
+    from virb.run.options import make_options
 
     cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
     selection = select_tasks(task)
@@ -70,7 +72,7 @@ def show(
         )
     if len(cards) > 1:
         raise UsageError(f"{len(cards)} encoders were given", "one", "run the command once for each")
-    options = api.make_options(
+    options = make_options(
         sample=sample,
         data=data,
         protocol_name=protocol,
@@ -83,11 +85,11 @@ def show(
         workers=workers,
         cache_size=cache_size,
     )
-    from virb import harness
-    from virb.plan import check_encoder
+    from virb.encode.load import check_encoder
+    from virb.run import show as pictures
 
     check_encoder(cards[0])  # before any work
     progress = choose()
     if sample:
         api.make_sample(selection, progress)
-    typer.echo(harness.show(cards[0], selection, options, count, progress))
+    typer.echo(pictures.show(cards[0], selection, options, count, progress))

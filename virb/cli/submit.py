@@ -12,11 +12,11 @@ import typer
 
 from virb.cli.options import Data, Device, Json, Sample, Workers
 from virb.cli.printing import columns
-from virb.errors import UsageError, VirbError
-from virb.text import many
+from virb.core.errors import UsageError, VirbError
+from virb.core.text import many
 
 if TYPE_CHECKING:
-    from virb.record import Record
+    from virb.records.record import Record
     from virb.submit.verify import Check
 
 
@@ -33,8 +33,8 @@ def submit(
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
 ) -> None:
     """Pack an encoder's card and records into a bundle that anyone can check with 'virb verify'."""
+    from virb.cards.encoder_names import encoder_card
     from virb.submit.card import complete
-    from virb.suite import encoder_card
 
     if out.suffix != ".zip":
         raise UsageError(f"--out {out}", "a file whose name ends in .zip", f"use --out {out.with_suffix('.zip')}")
@@ -120,10 +120,10 @@ def _check(
 ) -> Check:
     import secrets
 
-    from virb import api
+    from virb.run.options import make_options
     from virb.submit.verify import Check
 
-    options = api.make_options(sample=sample, data=data, device=device, workers=workers)
+    options = make_options(sample=sample, data=data, device=device, workers=workers)
     return Check(options, weights, share, secrets.randbelow(1 << 31) if seed is None else seed)
 
 
@@ -136,7 +136,7 @@ def reproduce(
     json_output: Json = False,
 ) -> None:
     """Print the command that made a record; with --run, run it and show the difference."""
-    from virb.record import read_record
+    from virb.records.record import read_record
     from virb.submit import reproduce as again
 
     if not record.is_file():
@@ -163,7 +163,7 @@ def reproduce(
 
 def _run(arguments: list[str]) -> None:
     """Run the very command, as a process of its own; its table goes to the error stream, ours to the output."""
-    done = subprocess.run([sys.executable, "-m", "virb.cli", *arguments], stdout=sys.stderr.fileno(), check=False)
+    done = subprocess.run([sys.executable, "-m", "virb", *arguments], stdout=sys.stderr.fileno(), check=False)
     if done.returncode:
         raise VirbError(
             f"the command ended with {done.returncode}", "a run that ends with 0", "read above what went wrong"

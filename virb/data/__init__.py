@@ -8,32 +8,32 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from virb.classes import SAMPLE_MARKER
+from virb.core.errors import CardError, did_you_mean
+from virb.core.types import Dataset
+from virb.data.classes import SAMPLE_MARKER
 from virb.data.common import data_card, locate
-from virb.errors import CardError, did_you_mean
-from virb.types import Dataset
 
 ADAPTERS = {
-    "caltech101": "virb.data.caltech:read",
-    "cifar100": "virb.data.cifar:read",
-    "cityscapes": "virb.data.cityscapes:read",
-    "clevr": "virb.data.clevr:read",
-    "coco_panoptic": "virb.data.coco:read",
-    "dtd": "virb.data.dtd:read",
-    "egohands": "virb.data.egohands:read",
-    "eurosat": "virb.data.eurosat:read",
-    "imagenet": "virb.data.imagenet:read",
-    "imagenetv2": "virb.data.imagenet:read_v2",
-    "kinetics400": "virb.data.kinetics:read",
-    "kitti_flow": "virb.data.kitti:read",
-    "nuscenes": "virb.data.nuscenes:read",
-    "nyu": "virb.data.nyu:read",
-    "pets": "virb.data.pets:read",
-    "sun397": "virb.data.sun:read",
-    "taskonomy": "virb.data.taskonomy:read",
-    "thor_depth": "virb.data.thor_depth:read",
-    "thor_egomotion": "virb.data.thor:read_egomotion",
-    "thor_num_steps": "virb.data.thor:read_num_steps",
+    "caltech101": "virb.data.sets.caltech:read",
+    "cifar100": "virb.data.sets.cifar:read",
+    "cityscapes": "virb.data.sets.cityscapes:read",
+    "clevr": "virb.data.sets.clevr:read",
+    "coco_panoptic": "virb.data.sets.coco:read",
+    "dtd": "virb.data.sets.dtd:read",
+    "egohands": "virb.data.sets.egohands:read",
+    "eurosat": "virb.data.sets.eurosat:read",
+    "imagenet": "virb.data.sets.imagenet:read",
+    "imagenetv2": "virb.data.sets.imagenet:read_v2",
+    "kinetics400": "virb.data.sets.kinetics:read",
+    "kitti_flow": "virb.data.sets.kitti:read",
+    "nuscenes": "virb.data.sets.nuscenes:read",
+    "nyu": "virb.data.sets.nyu:read",
+    "pets": "virb.data.sets.pets:read",
+    "sun397": "virb.data.sets.sun:read",
+    "taskonomy": "virb.data.sets.taskonomy:read",
+    "thor_depth": "virb.data.sets.thor_depth:read",
+    "thor_egomotion": "virb.data.sets.thor:read_egomotion",
+    "thor_num_steps": "virb.data.sets.thor:read_num_steps",
 }
 """Data set name to "module:function", imported on first use."""
 

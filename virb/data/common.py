@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from virb.classes import SAMPLE_MARKER
-from virb.digest import seed_of
-from virb.errors import CardError, DataError, MissingData, did_you_mean
-from virb.paths import is_stray
-from virb.registry import Registry
-from virb.spec import DataCard
-from virb.types import Pool, Split
+from virb.cards.dataset import DataCard
+from virb.cards.yaml_files import Registry
+from virb.core.digest import seed_of
+from virb.core.errors import CardError, DataError, MissingData, did_you_mean
+from virb.core.paths import is_stray
+from virb.core.types import Pool, Split
+from virb.data.classes import SAMPLE_MARKER
 
 _PICTURES = (".jpg", ".jpeg", ".png")
 
@@ -24,7 +24,7 @@ _PICTURES = (".jpg", ".jpeg", ".png")
 @cache
 def data_card(name: str) -> DataCard:
     """Return what is known of a data set: where it comes from and where it lies."""
-    return DataCard.read(Registry("sources").path(name))
+    return DataCard.read(Registry("datasets").path(name))
 
 
 @cache

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from virb.core.errors import DataError
+from virb.core.types import SPLITS, Dataset, LabelKind, Labels, Pool
 from virb.data.common import carve_groups, make_split, names_in
-from virb.errors import DataError
-from virb.types import SPLITS, Dataset, LabelKind, Labels, Pool
 
 REMEDY = "fetch or unpack this file again"
 

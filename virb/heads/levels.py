@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import torch
 
-from virb.errors import NumericsError, UsageError
-from virb.types import Level
+from virb.core.errors import NumericsError, UsageError
+from virb.core.types import Level
 
 Levels = tuple[Level, ...]
 """The maps of one encoder under one view, fine to coarse."""

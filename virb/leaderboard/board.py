@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from virb.record import EncoderFacts, Record
-from virb.reference import Number, PublishedEncoder
-from virb.spec import Kind, Level
-from virb.stats import Interval
+from virb.cards.task import Kind, Level
+from virb.metrics.stats import Interval
+from virb.records.published import Number, PublishedEncoder
+from virb.records.record import EncoderFacts, Record
 
 QUADRANTS = ("image-semantic", "image-structural", "pixel-semantic", "pixel-structural")
 Source = Literal["real", "sample", "published"]

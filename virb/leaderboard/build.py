@@ -12,9 +12,9 @@ from virb.leaderboard.board import Board, Cell, Column, Row
 from virb.leaderboard.intersect import may_meet, on_intersection, read_samples, shares
 from virb.leaderboard.overlap import overlap
 from virb.leaderboard.standing import standings
-from virb.record import Record
-from virb.reference import Reference
-from virb.results import Results
+from virb.records.load import Results
+from virb.records.published import Reference
+from virb.records.record import Record
 
 Key = tuple[str, str, str, int | None]
 Member = tuple[Record, Path | None]

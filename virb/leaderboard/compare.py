@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from virb.errors import UsageError, VirbError, did_you_mean
+from virb.core.errors import UsageError, VirbError, did_you_mean
 from virb.leaderboard.board import Board, Cell, Column, Row
-from virb.stats import LEVEL, Interval, holm, p_of_difference, paired_difference
+from virb.metrics.stats import LEVEL, Interval, holm, p_of_difference, paired_difference
 
 Verdict = Literal["better", "worse", "cannot tell"]
 
@@ -87,7 +87,7 @@ def _on(board: Board, asked: str) -> Row | None:
     """Return the row that a name, the start of a fingerprint or a record's file stands for."""
     path = Path(asked)
     if path.suffix == ".json" and path.is_file():
-        from virb.record import read_record
+        from virb.records.record import read_record
 
         wanted = read_record(path).encoder
         return _one(

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from virb.arrays import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
-from virb.digest import digest
+from virb.core.digest import digest
+from virb.core.npz import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
-from virb.record import Record
-from virb.stats import bootstrap, interval
+from virb.metrics.stats import bootstrap, interval
+from virb.records.record import Record
 
 LEAST = 0.99
 """The share of all test ids that both must have."""

@@ -11,9 +11,9 @@ from typing import Any
 
 from virb.leaderboard.board import Board, Cell, Column, Row
 from virb.leaderboard.compare import Comparison
-from virb.record import to_row
-from virb.reference import Reference
-from virb.results import Results
+from virb.records.load import Results
+from virb.records.published import Reference
+from virb.records.record import to_row
 
 Table = list[dict[str, Any]]
 

@@ -8,13 +8,13 @@ import textwrap
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from virb.errors import UsageError
+from virb.core.errors import UsageError
+from virb.core.text import aligned, clean, markdown, show, shown
 from virb.leaderboard.board import Board, Cell, Column, Row
 from virb.leaderboard.common import RULE
 from virb.leaderboard.compare import Comparison
 from virb.leaderboard.long import as_csv, as_json, board_rows
-from virb.stats import Interval
-from virb.text import aligned, clean, markdown, show, shown
+from virb.metrics.stats import Interval
 
 Form = Literal["table", "csv", "markdown", "json"]
 By = Literal["auto", "quadrant", "task"]

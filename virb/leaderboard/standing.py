@@ -9,9 +9,9 @@ import numpy as np
 
 from virb.leaderboard.board import QUADRANTS, Cell, Column, Row
 from virb.leaderboard.common import common_tasks
-from virb.record import EncoderFacts
-from virb.reference import PublishedEncoder
-from virb.stats import Interval, interval, mean_ranks, places, rank_intervals
+from virb.metrics.stats import Interval, interval, mean_ranks, places, rank_intervals
+from virb.records.published import PublishedEncoder
+from virb.records.record import EncoderFacts
 
 Cells = Mapping[tuple[str, str], Cell]
 _NONE = float("nan")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from virb.errors import DataError
-from virb.types import IGNORED
+from virb.core.errors import DataError
+from virb.core.types import IGNORED
 
 if TYPE_CHECKING:
     import torch

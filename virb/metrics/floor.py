@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from virb.errors import DataError
+from virb.core.errors import DataError
+from virb.core.types import IGNORED, LabelKind
 from virb.metrics.common import Metric, refuse_unknown
-from virb.types import IGNORED, LabelKind
 
 if TYPE_CHECKING:
     import torch

@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from virb.metrics.common import (
-    Direction,
-    add_rows,
-    columns,
-    in_chunks,
-    ratio,
-    refuse_scores,
-    refuse_unknown,
-)
+from virb.core.types import IGNORED
+from virb.metrics.common import Direction, add_rows, columns, in_chunks, ratio, refuse_scores, refuse_unknown
 from virb.metrics.floor import position_constant
 from virb.metrics.measures import smoothed
-from virb.types import IGNORED
 
 if TYPE_CHECKING:
     import torch

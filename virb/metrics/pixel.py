@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from virb.core.types import IGNORED, LabelKind
 from virb.metrics.common import Direction, Metric, add_rows, columns, in_chunks, ratio, refuse_scores
 from virb.metrics.floor import position_constant
 from virb.metrics.image import METRICS
@@ -29,7 +30,6 @@ from virb.metrics.measures import (
     within_delta,
 )
 from virb.metrics.overlap import MeanIoU, PublishedMeanIoU
-from virb.types import IGNORED, LabelKind
 
 if TYPE_CHECKING:
     import torch

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from virb import workers as processes
-from virb.sample.render import difficulty
+from virb.core import workers as processes
+from virb.sample.engine.render import difficulty
 from virb.sample.sets import WRITERS
-from virb.sample.writing import Item
+from virb.sample.sets.writing import Item
 
 CHUNK = 8
 """Items handed to a worker at a time: about a tenth of a second's work."""

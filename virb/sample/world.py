@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from virb.classes import SAMPLE_MARKER
-from virb.errors import OutputError, UsageError, nearest
-from virb.locks import held, lock_path
-from virb.paths import cache_folder, explain_write_errors, is_stray, sweep, temporary_beside, write_whole
+from virb.core.errors import OutputError, UsageError, nearest
+from virb.core.locks import held, lock_path
+from virb.core.paths import cache_folder, explain_write_errors, is_stray, sweep, temporary_beside, write_whole
+from virb.data.classes import SAMPLE_MARKER
 from virb.sample.crew import Done, Make, Runner, crew, crew_size, write_file
 from virb.sample.sets import WRITERS
 

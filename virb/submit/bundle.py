@@ -19,12 +19,12 @@ import yaml
 from pydantic import Field, ValidationError
 
 from virb import __version__
-from virb.arrays import read_arrays
-from virb.card import Frozen, Name
-from virb.digest import digest
-from virb.errors import CardError
-from virb.record import EncoderFacts, Record, reason
-from virb.spec import EncoderCard
+from virb.cards.card import Frozen, Name
+from virb.cards.encoder import EncoderCard
+from virb.core.digest import digest
+from virb.core.errors import CardError
+from virb.core.npz import read_arrays
+from virb.records.record import EncoderFacts, Record, reason
 from virb.submit.container import MANIFEST, Container, open_container, refuse
 
 _MOST_JSON, _MOST_BYTES = 256 << 20, 1 << 30

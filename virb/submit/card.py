@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from virb.errors import UsageError
-from virb.record import reason
-from virb.spec import EncoderCard
+from virb.cards.encoder import EncoderCard
+from virb.core.errors import UsageError
+from virb.records.record import reason
 
 ASKED = {
     "title": "Title, as it shall stand on a board",

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-from virb.arrays import LARGEST_ARRAYS, LARGEST_RECORD, ZIP_DAMAGE, DamagedFile, check_end
-from virb.errors import OutputError, VirbError
-from virb.paths import written_whole
+from virb.core.errors import OutputError, VirbError
+from virb.core.npz import LARGEST_ARRAYS, LARGEST_RECORD, ZIP_DAMAGE, DamagedFile, check_end
+from virb.core.paths import written_whole
 
 MANIFEST = "manifest.json"
 _MOST_ENTRIES = 4096

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from virb.errors import VirbError
-from virb.fit import grid
-from virb.fit.pixel import grid as pixel_grid
+from virb.cards.protocol import Neighbours, PixelTraining, Protocol, Training
+from virb.cards.select import PROTOCOLS, TASKS, protocol, task
+from virb.cards.task import Task
+from virb.core.errors import VirbError
+from virb.encode.stream import CHUNK
 from virb.heads import VERSIONS
+from virb.heads.fit import grid
+from virb.heads.fit.pixel import grid as pixel_grid
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, Metric, metric_for
-from virb.plan import head_for, metrics_for
-from virb.published import frozen_under
-from virb.record import Record, comparison_key, resume_key
-from virb.spec import Neighbours, PixelTraining, Protocol, Task, Training
-from virb.stream import CHUNK
+from virb.records.record import Record, comparison_key, resume_key
+from virb.run.plan import head_for, metrics_for
+from virb.run.virb2021 import frozen_under
 from virb.submit.verdict import Finding
-from virb.suite import PROTOCOLS, TASKS, protocol, task
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from virb.backbones import Encoder
-from virb.fit import Fitted, PixelFitted
-from virb.fit.answer import Answer
-from virb.fit.choice import Curves, Setting
+from virb.core.types import Features
+from virb.encode.encoder import Encoder
 from virb.heads import STACKS, Stack
 from virb.heads.dense import DENSE, PUBLISHED_DENSE, DenseHeads, Inputs
-from virb.plan import Job
-from virb.record import Record
+from virb.heads.fit import Fitted, PixelFitted
+from virb.heads.fit.answer import Answer
+from virb.heads.fit.choice import Curves, Setting
+from virb.records.record import Record
+from virb.run.plan import Job
 from virb.submit.container import BundleError, refuse
-from virb.types import Features
 
 _LARGEST_HEADER, _MOST_SIDES = 1 << 20, 8
 _BYTES = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8}

@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from virb.errors import UsageError, VirbError, did_you_mean
-from virb.record import FileFacts, Record, read_record
-from virb.spec import EncoderCard
+from virb.cards.encoder import EncoderCard
+from virb.cards.select import SCHEMES
+from virb.core.errors import UsageError, VirbError, did_you_mean
+from virb.records.record import FileFacts, Record, read_record
 from virb.submit.bundle import WeightsFacts, card_as_yaml, described, make_manifest, open_bundle, record_as_bytes
 from virb.submit.container import MANIFEST, write_container
-from virb.suite import SCHEMES
 
 _CODE = ("python:", "plugin:", "module")
 

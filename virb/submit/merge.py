@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from virb.errors import VirbError
-from virb.paths import write_whole
+from virb.core.errors import VirbError
+from virb.core.paths import write_whole
 from virb.submit.bundle import Bundle, open_bundle
 from virb.submit.verdict import WORDS, Verdict, as_text, worst
 

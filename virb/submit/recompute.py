@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from virb.digest import digest, digest_array
+from virb.core.digest import digest, digest_array
 from virb.metrics import Mean, MeanIoU, MeanPerClass, Metric
-from virb.record import Record, Score, record_stem
-from virb.score import breakdown_of, measured, resolution_of, value_of
-from virb.stats import REPLICATES
+from virb.metrics.stats import REPLICATES
+from virb.records.record import Record, Score, record_stem
+from virb.run.score import breakdown_of, measured, resolution_of, value_of
 from virb.submit.verdict import Finding
 
 _EXACT, _SINGLE, _ROUNDED = 1e-9, 2e-6, 1.5e-6

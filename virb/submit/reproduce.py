@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from virb.errors import UsageError, VirbError
-from virb.record import Record, read_record
+from virb.cards.encoder_names import encoder_card
+from virb.cards.select import ENCODERS, SCHEMES
+from virb.core.errors import UsageError, VirbError
+from virb.core.text import clean, safe_name
+from virb.records.record import Record, read_record
 from virb.submit.current import cards_of
-from virb.suite import ENCODERS, SCHEMES, encoder_card, safe_name
-from virb.text import clean
 
 _SAME = 1e-9
 

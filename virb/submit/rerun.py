@@ -14,26 +14,27 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 
-from virb.backbones import Encoder
-from virb.digest import seed_of
-from virb.encode import encode_maps
-from virb.errors import VirbError
-from virb.fit import predict, predict_pixels
+from virb.cards.select import Selection, task
+from virb.core.digest import seed_of
+from virb.core.errors import VirbError
+from virb.core.types import Features, Numerics, Split
+from virb.data.targets import unstored_targets
+from virb.data.tiles import Mosaic
+from virb.encode.encoder import Encoder
+from virb.encode.features import encode_maps
+from virb.encode.stream import StreamedMaps
+from virb.heads.fit import predict, predict_pixels
 from virb.metrics import METRICS, Mean, MeanIoU, Metric
-from virb.plan import ImageSet, Job, Options, image_sets, prepare
-from virb.record import Record
+from virb.records.record import Record
+from virb.run.options import Options
+from virb.run.plan import ImageSet, Job, image_sets, prepare
+from virb.run.score import constant_maps
 from virb.sample import ensure
-from virb.score import constant_maps
-from virb.stream import StreamedMaps
 from virb.submit.container import BundleError
 from virb.submit.current import Cards, broken, stale
 from virb.submit.heads import image_heads, pixel_heads
 from virb.submit.recompute import Samples
 from virb.submit.verdict import Finding
-from virb.suite import Selection, task
-from virb.targets import unstored_targets
-from virb.tiles import Mosaic
-from virb.types import Features, Numerics, Split
 
 _LEAST = 16
 _SAME, _OTHER = 1e-3, 5e-2

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
-from virb.text import clean, shown
+from virb.core.text import clean, shown
 
 Word = Literal["verified", "consistent", "stale", "broken"]
 WORDS: tuple[Word, ...] = get_args(Word)

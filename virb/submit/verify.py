@@ -10,21 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from virb.arrays import DamagedFile
-from virb.backbones import Encoder
-from virb.errors import OutputError, UsageError, VirbError
-from virb.paths import explain_write_errors
-from virb.plan import Options, check_encoder, load_encoder
-from virb.record import Record
-from virb.report import explained
-from virb.spec import EncoderCard
+from virb.cards.encoder import EncoderCard
+from virb.cards.select import SCHEMES
+from virb.core.errors import OutputError, UsageError, VirbError
+from virb.core.npz import DamagedFile
+from virb.core.paths import explain_write_errors
+from virb.encode.encoder import Encoder
+from virb.encode.load import check_encoder, load_encoder
+from virb.records.record import Record
+from virb.run.options import Options
+from virb.run.report import explained
 from virb.submit import current, recompute, rerun
 from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
 from virb.submit.container import BundleError
 from virb.submit.heads import check_form
 from virb.submit.recompute import Samples, broken
 from virb.submit.verdict import Finding, RecordVerdict, Verdict, Word, worst
-from virb.suite import SCHEMES
 
 _TROUBLE = (MemoryError, OSError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError)
 """What a machine lacks, or what a stranger's architecture stumbles over, when a part is run again."""

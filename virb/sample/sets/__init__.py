@@ -21,7 +21,7 @@ from virb.sample.sets import (
     taskonomy,
     thor,
 )
-from virb.sample.writing import Writer
+from virb.sample.sets.writing import Writer
 
 WRITERS: dict[str, Writer] = {
     **dtd.WRITERS,

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from virb.sample.camera import Camera
-from virb.sample.fields import Dice
-from virb.sample.render import render
-from virb.sample.scene import Scene
-from virb.sample.stages import indoors, lamp_for, lawn, open_country, screen, street
-from virb.sample.things import Manner, snapshot
-from virb.sample.writing import Item, Made, Writer, jpeg, scaled
+from virb.sample.engine.camera import Camera
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.render import render
+from virb.sample.engine.scene import Scene
+from virb.sample.places.stages import indoors, lamp_for, lawn, open_country, screen, street
+from virb.sample.places.things import Manner, snapshot
+from virb.sample.sets.writing import Item, Made, Writer, jpeg, scaled
 
 CLASSES = {
     "Leopards": ("leopard", 42), "airplanes": ("airplane", 42), "car_side": ("car side", 41), "chair": ("chair", 38),

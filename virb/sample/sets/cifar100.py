@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from virb.classes import CIFAR100
-from virb.sample.fields import Dice
-from virb.sample.python2 import python2_pickle
-from virb.sample.things import Manner, snapshot
-from virb.sample.writing import Item, Made, Writer, scaled
+from virb.data.classes import CIFAR100
+from virb.sample.engine.fields import Dice
+from virb.sample.places.things import Manner, snapshot
+from virb.sample.sets.python2 import python2_pickle
+from virb.sample.sets.writing import Item, Made, Writer, scaled
 
 SIDE = 32
 _SPLITS = {"train": 30, "test": 10}

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from virb.classes import CITYSCAPES, CITYSCAPES_CITIES
-from virb.formats import write_gray16
-from virb.sample.camera import Camera
-from virb.sample.fields import Dice
-from virb.sample.materials import Material
-from virb.sample.render import Rendering, render
-from virb.sample.roadside import facade
-from virb.sample.shapes import Primitive
-from virb.sample.streets import SEEN, SHARP, THINGS, Composed, compose, frontage, look
-from virb.sample.traffic import traffic
-from virb.sample.vehicles import paint
-from virb.sample.writing import Item, Made, Writer, png, scaled
+from virb.data.classes import CITYSCAPES, CITYSCAPES_CITIES
+from virb.data.formats.png16 import write_gray16
+from virb.sample.engine.camera import Camera
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.materials import Material
+from virb.sample.engine.render import Rendering, render
+from virb.sample.engine.shapes import Primitive
+from virb.sample.places.roadside import facade
+from virb.sample.places.streets import SEEN, SHARP, THINGS, Composed, compose, frontage, look
+from virb.sample.places.traffic import traffic
+from virb.sample.sets.writing import Item, Made, Writer, png, scaled
+from virb.sample.things.vehicles import paint
 
 _PICTURES = {"train": 6, "val": 12}
 """Pictures of each city."""

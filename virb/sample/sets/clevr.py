@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from virb.classes import CLEVR_COUNTS
-from virb.sample.fields import Dice, balanced
-from virb.sample.tabletop import DEPTHS, Tabletop, tabletop
-from virb.sample.writing import Item, Made, Writer, png, scaled
+from virb.data.classes import CLEVR_COUNTS
+from virb.sample.engine.fields import Dice, balanced
+from virb.sample.places.tabletop import DEPTHS, Tabletop, tabletop
+from virb.sample.sets.writing import Item, Made, Writer, png, scaled
 
 _SPLITS = {"train": 960, "val": 480}
 

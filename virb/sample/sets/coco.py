@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from virb.classes import COCO_PANOPTIC
-from virb.sample.everyday import SKY, UNLABELLED, Segment, everyday
-from virb.sample.fields import Bools, Dice, Ints
-from virb.sample.writing import Item, Made, Writer, jpeg, png, scaled
+from virb.data.classes import COCO_PANOPTIC
+from virb.sample.engine.fields import Bools, Dice, Ints
+from virb.sample.places.everyday import SKY, UNLABELLED, Segment, everyday
+from virb.sample.sets.writing import Item, Made, Writer, jpeg, png, scaled
 
 _SPLITS = {"train": 200, "val": 60}
 _SIZES = ((128, 96), (96, 128), (120, 104), (112, 112))

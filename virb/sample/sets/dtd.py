@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from virb.classes import DTD
-from virb.sample.fields import Dice
-from virb.sample.textures import texture
-from virb.sample.writing import Item, Made, Writer, jpeg, lines_of, scaled
+from virb.data.classes import DTD
+from virb.sample.engine.fields import Dice
+from virb.sample.sets.writing import Item, Made, Writer, jpeg, lines_of, scaled
+from virb.sample.textures.textures import texture
 
 _SPLITS = {"train": (0, 8), "val": (8, 2), "test": (10, 4)}  # first place and count in each run of fourteen
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from virb.classes import EGOHANDS_VIDEOS
-from virb.matlab import write_mat
-from virb.sample.fields import Bools, Dice
-from virb.sample.hands import HANDS, Setting, frame, setting
-from virb.sample.outlines import outline
-from virb.sample.writing import Item, Made, Writer, jpeg, scaled
+from virb.data.classes import EGOHANDS_VIDEOS
+from virb.data.formats.mat import write_mat
+from virb.sample.engine.fields import Bools, Dice
+from virb.sample.engine.outlines import outline
+from virb.sample.places.hands import HANDS, Setting, frame, setting
+from virb.sample.sets.writing import Item, Made, Writer, jpeg, scaled
 
 _FRAMES = 5
 _VIDEOS = tuple(video for videos in EGOHANDS_VIDEOS.values() for video in videos)

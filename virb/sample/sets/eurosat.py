@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from virb.sample.fields import Dice
-from virb.sample.land import COVERS, land
-from virb.sample.writing import Item, Made, Writer, jpeg, scaled
+from virb.sample.engine.fields import Dice
+from virb.sample.places.land import COVERS, land
+from virb.sample.sets.writing import Item, Made, Writer, jpeg, scaled
 
 
 def _items(size: float) -> list[Item]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from virb.sample.fields import Dice
-from virb.sample.stages import indoors, lawn, open_country, street, table
-from virb.sample.things import Manner, snapshot
-from virb.sample.writing import Item, Made, Writer, exposed, jpeg, scaled
+from virb.sample.engine.fields import Dice
+from virb.sample.places.stages import indoors, lawn, open_country, street, table
+from virb.sample.places.things import Manner, snapshot
+from virb.sample.sets.writing import Item, Made, Writer, exposed, jpeg, scaled
 
 CLASSES: dict[str, tuple[int, str]] = {
     "n02391049": (340, "zebra"),

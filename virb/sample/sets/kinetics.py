@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from virb.sample.fields import Dice
-from virb.sample.motions import Motion, clip, dog, dribbling, football, poi, swing, trampoline
-from virb.sample.site import Site
-from virb.sample.writing import Item, Made, Writer, jpeg, scaled
+from virb.sample.engine.fields import Dice
+from virb.sample.places.motions import Motion, clip, dog, dribbling, football, poi, swing, trampoline
+from virb.sample.places.site import Site
+from virb.sample.sets.writing import Item, Made, Writer, jpeg, scaled
 
 ACTIONS: dict[str, Callable[[Dice, Site], Motion]] = {
     "bouncing on trampoline": trampoline,

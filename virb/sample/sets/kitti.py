@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from virb.formats import kitti_flow_encode, write_png16
-from virb.sample.camera import Camera
-from virb.sample.fields import Bools, Dice
-from virb.sample.flow import forward_flow
-from virb.sample.render import Rendering, render
-from virb.sample.streets import SEEN, Composed, Look, Placed, compose, frontage, look
-from virb.sample.traffic import traffic
-from virb.sample.writing import Item, Made, Writer, png, scaled
+from virb.data.formats.png16 import kitti_flow_encode, write_png16
+from virb.sample.engine.camera import Camera
+from virb.sample.engine.fields import Bools, Dice
+from virb.sample.engine.render import Rendering, render
+from virb.sample.places.flow import forward_flow
+from virb.sample.places.streets import SEEN, Composed, Look, Placed, compose, frontage, look
+from virb.sample.places.traffic import traffic
+from virb.sample.sets.writing import Item, Made, Writer, png, scaled
 
 _PARTS = ((0, 140), (140, 20), (160, 40))
 """First id and count of what the suite calls train, val and test, so that a small world has some of each."""

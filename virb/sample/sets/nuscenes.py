@@ -10,13 +10,13 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
 
-from virb.classes import NUSCENES_ACTIONS
-from virb.sample.camera import Camera
-from virb.sample.fields import Dice, balanced
-from virb.sample.render import render
-from virb.sample.streets import SEEN, Look, Placed, compose, frontage, look
-from virb.sample.traffic import traffic
-from virb.sample.writing import Item, Made, Writer, exposed, jpeg, scaled
+from virb.data.classes import NUSCENES_ACTIONS
+from virb.sample.engine.camera import Camera
+from virb.sample.engine.fields import Dice, balanced
+from virb.sample.engine.render import render
+from virb.sample.places.streets import SEEN, Look, Placed, compose, frontage, look
+from virb.sample.places.traffic import traffic
+from virb.sample.sets.writing import Item, Made, Writer, exposed, jpeg, scaled
 
 _DRIVES = {"train": (20, 10), "test": (9, 10)}
 """Drives, and pairs of frames in each."""

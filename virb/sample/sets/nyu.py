@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from virb.sample.fields import Dice, Floats
-from virb.sample.indoors import Lens, by_own_light, handheld, room_of, style, walkable
-from virb.sample.render import render
-from virb.sample.rooms import Room
-from virb.sample.writing import Item, Made, Writer, png, scaled
+from virb.sample.engine.fields import Dice, Floats
+from virb.sample.engine.render import render
+from virb.sample.places.indoors import Lens, by_own_light, handheld, room_of, style, walkable
+from virb.sample.places.rooms import Room
+from virb.sample.sets.writing import Item, Made, Writer, png, scaled
 
 _SPLITS = {"train": (0, 40, 6), "test": (40, 20, 5)}  # first number of a round, rooms, frames of each
 _ROUND = 60

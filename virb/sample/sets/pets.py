@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from virb.classes import PETS
-from virb.sample.fields import Bools, Dice
-from virb.sample.pets import BREEDS, pet_photo
-from virb.sample.writing import Item, Made, Writer, jpeg, lines_of, png, scaled
+from virb.data.classes import PETS
+from virb.sample.engine.fields import Bools, Dice
+from virb.sample.places.pets import BREEDS, pet_photo
+from virb.sample.sets.writing import Item, Made, Writer, jpeg, lines_of, png, scaled
 
 _SPLITS = {"trainval": (0, 24), "test": (24, 12)}  # first place and count in each run of 36
 PET, BACKGROUND, BORDER = 1, 2, 3

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from virb.sample.fields import Dice
-from virb.sample.interiors import bedroom, corridor, kitchen, living_room, office
-from virb.sample.outdoors import beach, church, forest_path, mountain, street
-from virb.sample.render import render
-from virb.sample.site import Shot
-from virb.sample.sun_names import SUN397
-from virb.sample.writing import Item, Made, Writer, exposed, jpeg, lines_of, png, scaled
+from virb.sample.engine.fields import Dice
+from virb.sample.engine.render import render
+from virb.sample.places.interiors import bedroom, corridor, kitchen, living_room, office
+from virb.sample.places.outdoors import beach, church, forest_path, mountain, street
+from virb.sample.places.site import Shot
+from virb.sample.sets.sun_names import SUN397
+from virb.sample.sets.writing import Item, Made, Writer, exposed, jpeg, lines_of, png, scaled
 
 MAKERS: dict[str, Callable[[Dice], Shot]] = {
     "beach": beach, "bedroom": bedroom, "church/outdoor": church, "corridor": corridor, "forest_path": forest_path,

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from virb.classes import TASKONOMY_TINY
-from virb.sample.fields import Dice, clouds
-from virb.sample.indoors import Lens, Style, by_own_light, handheld, room_of, style
-from virb.sample.render import Rendering, render
-from virb.sample.rooms import Room
-from virb.sample.writing import Item, Made, Writer, png, scaled
+from virb.data.classes import TASKONOMY_TINY
+from virb.sample.engine.fields import Dice, clouds
+from virb.sample.engine.render import Rendering, render
+from virb.sample.places.indoors import Lens, Style, by_own_light, handheld, room_of, style
+from virb.sample.places.rooms import Room
+from virb.sample.sets.writing import Item, Made, Writer, png, scaled
 
 _SPLITS = {"train": (14, 16), "val": (4, 12), "test": (5, 14)}  # buildings, views of each
 _ROOMS = 2

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from virb.classes import THOR_ACTIONS
-from virb.sample.camera import Camera
-from virb.sample.fields import Dice, balanced
-from virb.sample.indoors import EYE, MOST_STEPS, before_something, by_own_light, room_of, style
-from virb.sample.render import render
-from virb.sample.rooms import Room, after, room, starting_pose
-from virb.sample.writing import Item, Made, Writer, exposed, jpeg, lines_of, scaled
+from virb.data.classes import THOR_ACTIONS
+from virb.sample.engine.camera import Camera
+from virb.sample.engine.fields import Dice, balanced
+from virb.sample.engine.render import render
+from virb.sample.places.indoors import EYE, MOST_STEPS, before_something, by_own_light, room_of, style
+from virb.sample.places.rooms import Room, after, room, starting_pose
+from virb.sample.sets.writing import Item, Made, Writer, exposed, jpeg, lines_of, scaled
 
 _EGOMOTION_SPLITS = {"train": (20, 24), "val": (12, 16)}  # scenes, pairs in each
 _DEPTH_SPLITS = {"train": (20, 12), "test": (10, 10)}  # scenes, frames of each

@@ -1,0 +1,281 @@
+"""Contract (data): data that are half there are an error in three parts that says what is missing, for every task."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from virb.cards.select import TASKS
+from virb.cards.task import Task
+from virb.core.errors import DataError, MissingData
+from virb.data import ADAPTERS, read_dataset
+from virb.data.classes import SAMPLE_MARKER
+
+TASK_NAMES = TASKS.names()
+CARDS = {name: Task.read(TASKS.path(name)) for name in TASK_NAMES}
+
+
+class Layout(NamedTuple):
+    """Where the parts of a data set lie below the data folder; patterns whose last match is harmed."""
+
+    top: str
+    picture: str | None = None
+    """A picture that a list names, or that a label belongs to. None: folders alone say what there is."""
+    listing: str | None = None
+    inner: str = ""
+    """A folder that every target needs, below the top."""
+    proof: str = ""
+    """Without it nobody could tell that the data set is there."""
+
+
+LAYOUTS = {
+    "imagenet": Layout("imagenet", inner="val"),
+    "imagenetv2": Layout("imagenetv2-matched-frequency-format-val"),
+    "pets": Layout("oxford-iiit-pet", "images/*_25.jpg", "annotations/trainval.txt", "images", "annotations"),
+    "caltech101": Layout("101_ObjectCategories"),
+    "cifar100": Layout("cifar-100-python", listing="train", proof="train"),
+    "sun397": Layout("SUN397", "*/*/*.jpg", "Training_01.txt", "b", "ClassName.txt"),
+    "eurosat": Layout("2750", inner="Forest"),
+    "dtd": Layout("dtd", "images/*/*.jpg", "labels/train1.txt", "images", "labels"),
+    "kinetics400": Layout("kinetics400", None, "annotations/train.json", "validate"),
+    "clevr": Layout("CLEVR_v1.0", "images/val/*.png", "scenes/CLEVR_train_scenes.json", "images/train", "scenes"),
+    "thor_num_steps": Layout("thor_num_steps", "val/*/*.jpg", "val_labels.txt", "val", "*_labels.txt"),
+    "thor_egomotion": Layout("thor_action_prediction", "val/*/*_a.jpg", "train_labels.txt", "val", "*_labels.txt"),
+    "nuscenes": Layout("nuScenes", "sweeps/CAM_FRONT/*.jpg", "nuScenes_test.json", "samples", "*.json"),
+    "cityscapes": Layout("cityscapes", "leftImg8bit/train/*/*.png", None, "leftImg8bit", "gtFine"),
+    "egohands": Layout("egohands_data", "*/*/*.jpg", "*/*/polygons.mat", "_LABELLED_SAMPLES/CHESS_OFFICE_S_B"),
+    "nyu": Layout("nyu", "test/images/*.png", None, "test/images"),
+    "thor_depth": Layout("thor_depth_prediction", "train/*/*rgb.jpg", None, "test"),
+    "taskonomy": Layout("taskonomy", None, None, "rgb"),
+    "kitti_flow": Layout("kitti_flow", "training/image_2/*_11.png", None, "training/image_2", "training"),
+    "coco_panoptic": Layout("coco", "val2017/*.jpg", "annotations/panoptic_val2017.json", "train2017", "annotations"),
+}
+LABELS = {
+    "pets_seg": "annotations/trimaps/*.png",
+    "cityscapes": "gtFine/val/*/*labelIds.png",
+    "egohands": "*/*/polygons.mat",
+    "nyu_walkable": "train/walkable/*.png",
+    "nyu_depth": "test/depths/*.tiff",
+    "thor_depth": "test/*/*depth.jpg",
+    "taskonomy_depth": "depth_zbuffer/*/*/*.png",
+    "taskonomy_edges": "edge_texture/*/*/*.png",
+    "kitti_flow": "training/flow_occ/*.png",
+    "coco_panoptic": "annotations/panoptic_train2017/*.png",
+}
+"""One file per label; what is to be painted by taskonomy_inpainting is the picture itself."""
+
+
+def layout_of(name: str) -> Layout:
+    return LAYOUTS[CARDS[name].dataset]
+
+
+FOLDERS_ONLY = [name for name in TASK_NAMES if layout_of(name).picture is None and name != "cifar100"]
+"""All pictures of CIFAR lie in one file."""
+
+
+def having(part: str) -> list[str]:
+    return [name for name in TASK_NAMES if getattr(layout_of(name), part)]
+
+
+def read(name: str, root: Path) -> str:
+    """Return the digest of what is read."""
+    return read_dataset(CARDS[name].dataset, root, CARDS[name].target).digest
+
+
+def read_labels(name: str, root: Path) -> None:
+    data = read_dataset(CARDS[name].dataset, root, CARDS[name].target)
+    assert data.labels is not None
+    for row in range(len(data.labels)):
+        data.labels.read(row)
+
+
+@cache
+def untouched(name: str, root: Path) -> str:
+    return read(name, root)
+
+
+def copy_of(name: str, world: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Return a new data folder with this task's data alone, and their own folder in it. Never write into a file."""
+    top = layout_of(name).top
+    shutil.copytree(world / top, tmp_path / "data" / top, copy_function=os.link)
+    return tmp_path / "data", tmp_path / "data" / top
+
+
+def one(place: Path, pattern: str) -> Path:
+    found = sorted(path for path in place.glob(pattern) if path.name[0] != ".")
+    assert found, f"nothing in {place} matches {pattern}"
+    return found[-1]
+
+
+def refused(name: str, root: Path, *, gap: bool = False) -> str:
+    """Return what was found, after a look at the error's form."""
+    with pytest.raises(DataError) as caught:
+        read(name, root)
+    error = caught.value
+    assert (type(error) is MissingData) == gap, "only data that are not there at all may be skipped"
+    assert error.found.strip()
+    assert error.expected.strip()
+    assert len(error.remedy) > 10
+    assert str(error).count("\n") == 2
+    return error.found
+
+
+def test_the_layouts_of_this_test_are_those_of_all_data_sets() -> None:
+    assert set(LAYOUTS) == set(ADAPTERS)
+
+
+@pytest.mark.parametrize("name", having("picture"))
+def test_a_picture_that_is_gone_is_an_error_that_names_or_counts_it(
+    name: str, small_world: Path, tmp_path: Path
+) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    lost = one(place, layout_of(name).picture or "")
+    lost.unlink()
+    found = refused(name, root)
+    stem = re.sub(r"(_leftImg8bit|_?rgb)$", "", lost.stem)
+    assert stem in found or lost.parent.name in found
+    assert stem in found or re.search(r"\d", found)
+
+
+@pytest.mark.parametrize("name", FOLDERS_ONLY)
+def test_where_no_list_names_pictures_one_that_is_gone_makes_other_data_of_it(
+    name: str, small_world: Path, tmp_path: Path
+) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    if CARDS[name].dataset == "kinetics400":  # a clip has more frames than are looked at
+        for path in place.glob("validate/*/*_0.jpg"):
+            path.unlink()
+    else:
+        kept = {".DS_Store", SAMPLE_MARKER, "tmp"}
+        pictures = [path for path in place.rglob("*") if path.is_file() and path.name not in kept]
+        sorted(path for path in pictures if "edge" not in path.name and "depth" not in path.name)[-1].unlink()
+    assert read(name, root) != untouched(name, small_world)
+
+
+@pytest.mark.parametrize("name", having("listing"))
+def test_a_list_that_was_cut_short_within_a_line_is_an_error(name: str, small_world: Path, tmp_path: Path) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    listing = one(place, layout_of(name).listing or "")
+    content = listing.read_bytes()
+    if listing.suffix == ".txt":
+        whole, _, last = content.rstrip().rpartition(b"\n")
+        content = whole + b"\n" + last[: len(last) // 3]
+    else:
+        content = content[: len(content) // 2]
+    listing.unlink()
+    listing.write_bytes(content)
+    refused(name, root)
+
+
+@pytest.mark.parametrize("name", having("listing"))
+def test_an_empty_list_is_an_error_that_names_it(name: str, small_world: Path, tmp_path: Path) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    listing = one(place, layout_of(name).listing or "")
+    listing.unlink()
+    listing.write_bytes(b"")
+    assert listing.name in refused(name, root)
+
+
+@pytest.mark.parametrize("name", having("listing"))
+def test_a_list_of_zeros_after_a_crash_is_an_error(name: str, small_world: Path, tmp_path: Path) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    listing = one(place, layout_of(name).listing or "")
+    size = listing.stat().st_size
+    listing.unlink()
+    listing.write_bytes(b"\0" * size)
+    refused(name, root)
+
+
+@pytest.mark.parametrize("name", sorted(LABELS))
+def test_a_label_that_is_gone_is_an_error_that_names_or_counts_it(name: str, small_world: Path, tmp_path: Path) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    lost = one(place, LABELS[name])
+    lost.unlink()
+    found = refused(name, root)
+    assert re.search(r"\d", found)
+
+
+@pytest.mark.parametrize("name", sorted(LABELS))
+@pytest.mark.parametrize("content", [b"", b"<html>403 Forbidden</html>", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
+def test_a_label_that_is_no_label_is_an_error_that_names_the_file(
+    name: str, content: bytes, small_world: Path, tmp_path: Path
+) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    broken = one(place, LABELS[name])
+    broken.unlink()
+    broken.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_labels(name, root)
+    assert broken.name in caught.value.found
+    assert caught.value.expected
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", TASK_NAMES)
+def test_a_folder_of_another_name_is_missing_data_with_the_way_to_get_them(
+    name: str, small_world: Path, tmp_path: Path
+) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    place.rename(place.with_name("elsewhere"))
+    refused(name, root, gap=True)
+
+
+@pytest.mark.parametrize("name", having("inner"))
+def test_a_part_of_another_name_is_half_present_data(name: str, small_world: Path, tmp_path: Path) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    inner = one(place, layout_of(name).inner)
+    inner.rename(inner.with_name("Umbenannt"))
+    refused(name, root)
+
+
+@pytest.mark.parametrize("name", having("proof"))
+def test_a_folder_without_its_lists_is_half_present_data_and_not_a_gap(
+    name: str, small_world: Path, tmp_path: Path
+) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    for path in list(place.glob(layout_of(name).proof)):
+        path.rename(path.with_name(f"old {path.name}"))
+    refused(name, root)
+
+
+def said(name: str, root: Path) -> tuple[str, ...]:
+    """Return what a reader is told of data that are read, or refused."""
+    try:
+        data = read_dataset(CARDS[name].dataset, root, CARDS[name].target)
+    except MissingData:
+        return ()
+    except DataError as error:
+        return (error.found,)
+    return data.notes
+
+
+@pytest.mark.parametrize("name", TASK_NAMES)
+def test_a_small_world_without_its_mark_is_refused_or_noted_with_counts(
+    name: str, small_world: Path, tmp_path: Path
+) -> None:
+    """Nobody may take the sample for the owner's data."""
+    root, place = copy_of(name, small_world, tmp_path)
+    (place / SAMPLE_MARKER).unlink()
+    assert any(re.search(r"\d", sentence) for sentence in said(name, root))
+
+
+@pytest.mark.parametrize("name", TASK_NAMES)
+def test_the_sample_world_is_other_data_than_the_same_files_of_an_owner(
+    name: str, small_world: Path, tmp_path: Path
+) -> None:
+    root, place = copy_of(name, small_world, tmp_path)
+    marker = (place / SAMPLE_MARKER).read_text()
+    (place / SAMPLE_MARKER).unlink()
+    (place / SAMPLE_MARKER).write_text(re.sub(r'"sha256": "\w+"', '"sha256": "0"', marker))
+    assert read(name, root) != untouched(name, small_world)
+
+
+def test_the_world_that_all_tests_share_was_not_harmed(small_world: Path) -> None:
+    for name in TASK_NAMES:
+        assert read(name, small_world) == untouched(name, small_world)

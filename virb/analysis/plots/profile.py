@@ -1,0 +1,165 @@
+"""Plots: one encoder or several over tasks and quadrants, between each task's floor and its ceiling.
+
+Published numbers have no floor: they are drawn in standard deviations from the mean over encoders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from virb.analysis.plots.style import FAINT, GRID, INK, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, look_of
+from virb.analysis.scores import QUADRANTS, Array, Cell, Scores
+from virb.core.errors import VirbError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST = 8
+"""Encoders that can be told apart in one figure; all others are grey."""
+_LEFT, _RIGHT, _FOOT, _LINE = 1.75, 0.15, 0.55, 0.17
+
+
+def draw(scores: Scores, chosen: Sequence[int]) -> Figure:
+    """Return the profile of the chosen encoders, with all others behind them."""
+    heights = scale(scores)
+    with look():
+        rows = layout(scores)
+        step = 0.14 + 0.027 * len(chosen)
+        legend = _LINE * ((len(chosen) + 1) // 2 + (len(chosen) < len(scores.names)))
+        height = step * len(rows)
+        sheet = Sheet(TOP + height + _FOOT + legend)
+        sheet.title("Profile over tasks and quadrants", scores.title)
+        axes = sheet.axes(_LEFT, TOP, WIDTH - _LEFT - _RIGHT, height)
+        _frame(axes, rows, floors=has_floors(scores))
+        _background(axes, heights, rows, chosen)
+        for turn, encoder in enumerate(chosen):
+            offset = (turn - (len(chosen) - 1) / 2) * 0.62 / max(len(chosen), 2)
+            _series(axes, scores, heights, rows, encoder, turn, offset)
+        _legend(sheet, scores, chosen, TOP + height + _FOOT - 0.08)
+        return sheet.figure
+
+
+def layout(scores: Scores) -> list[tuple[str, int | None]]:
+    """Return the rows from top to bottom: a quadrant's mean with no task, then its tasks."""
+    rows: list[tuple[str, int | None]] = []
+    for quadrant in QUADRANTS:
+        places = [place for place, task in enumerate(scores.tasks) if task.quadrant == quadrant]
+        if places:
+            rows += [(quadrant, None), *((scores.tasks[place].name, place) for place in places)]
+    return rows
+
+
+def has_floors(scores: Scores) -> bool:
+    """Tell whether every score has a floor to be measured from."""
+    return all(np.isfinite(cell.floor) for cell in scores.cells.values())
+
+
+def scale(scores: Scores) -> Array:
+    """Return what is drawn [E, T]: the way from floor to ceiling, or deviations where there are no floors."""
+    if has_floors(scores):
+        return scores.normalised
+    if len(scores.names) < 2:
+        raise VirbError(
+            f"there is one encoder here, {scores.names[0]}, and its numbers have no floor",
+            "two encoders or more, whose spread is the measure then",
+            "name more results with --records",
+        )
+    return scores.standardised
+
+
+def quadrant_mean(scores: Scores, heights: Array, encoder: int, quadrant: str) -> float:
+    """Return an encoder's mean over a quadrant's tasks; nan unless it has them all, for means over others differ."""
+    places = [place for place, task in enumerate(scores.tasks) if task.quadrant == quadrant]
+    return float(heights[encoder, places].mean())
+
+
+def _frame(axes: Axes, rows: list[tuple[str, int | None]], *, floors: bool) -> None:
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    shown = labels([name for name, _ in rows], _LEFT - 0.2, TEXT)
+    axes.set_yticks(range(len(rows)), shown)
+    for place, (tick, (_, task)) in enumerate(zip(axes.get_yticklabels(), rows, strict=True)):
+        tick.set_fontsize(TEXT)
+        if task is None:
+            tick.set_fontweight("bold")
+            axes.axhspan(place - 0.5, place + 0.5, color="#f2f2f2", zorder=0, linewidth=0)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color=GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    axes.set_xlabel(
+        "(score − floor) / (ceiling − floor):  0 is the best constant answer, 1 a perfect one"
+        if floors
+        else "standard deviations from the mean over encoders (errors negated): right is better"
+    )
+    axes.spines["left"].set_visible(False)
+
+
+def _background(axes: Axes, heights: Array, rows: list[tuple[str, int | None]], chosen: Sequence[int]) -> None:
+    others = [place for place in range(len(heights)) if place not in set(chosen)]
+    there = [(place, task) for place, (_, task) in enumerate(rows) if task is not None]
+    columns = heights[np.ix_(others, [task for _, task in there])]
+    at = np.broadcast_to([float(place) for place, _ in there], columns.shape)
+    axes.plot(columns.ravel(), at.ravel(), "|", color="#b5b5b5", markersize=6, zorder=2, alpha=0.7)
+
+
+def _series(
+    axes: Axes,
+    scores: Scores,
+    heights: Array,
+    rows: list[tuple[str, int | None]],
+    encoder: int,
+    turn: int,
+    offset: float,
+) -> None:
+    color, marker = look_of(turn)
+    there = [(place, task) for place, (_, task) in enumerate(rows) if task is not None]
+    there = [(place, task) for place, task in there if np.isfinite(heights[encoder, task])]
+    at = np.array([place + offset for place, _ in there])
+    if has_floors(scores):
+        ends = np.array([span(scores.cells[encoder, task]) for _, task in there]).reshape(-1, 2)
+        axes.hlines(at, ends[:, 0], ends[:, 1], color=color, linewidth=1.0, zorder=3)
+    style: dict[str, Any] = {"marker": marker, "color": color, "linestyle": "none", "zorder": 4}
+    points = [heights[encoder, task] for _, task in there]
+    axes.plot(points, at, markersize=4.2, markeredgecolor="white", markeredgewidth=0.4, **style)
+    heads = [(place + offset, name) for place, (name, task) in enumerate(rows) if task is None]
+    means = [quadrant_mean(scores, heights, encoder, name) for _, name in heads]
+    axes.plot(means, [head for head, _ in heads], markersize=5.5, markeredgecolor=INK, markeredgewidth=0.6, **style)
+
+
+def span(cell: Cell) -> tuple[float, float]:
+    """Return a score's interval between floor and ceiling."""
+    return cell.between(cell.low), cell.between(cell.high)
+
+
+def _legend(sheet: Sheet, scores: Scores, chosen: Sequence[int], top: float) -> None:
+    room = WIDTH / 2 - 0.45
+    for turn, label in enumerate(labels([scores.names[place] for place in chosen], room)):
+        left, line = 0.15 + (turn % 2) * WIDTH / 2, top + (turn // 2) * _LINE
+        key(sheet, left, line, turn)
+        sheet.words(left + 0.2, line, label, room=room)
+    if len(chosen) < len(scores.names):
+        line = top + ((len(chosen) + 1) // 2) * _LINE
+        more = len(scores.names) - len(chosen)
+        sheet.words(0.15, line, f"|  {more} other encoders", size=SMALL, color=FAINT)
+
+
+def key(sheet: Sheet, left: float, top: float, turn: int) -> None:
+    """Draw the marker of the n-th series beside a line of text whose upper left corner is near."""
+    color, marker = look_of(turn)
+    place = (left + 0.06) / sheet.width, 1 - (top + 0.055) / sheet.height
+    sheet.figure.add_artist(
+        Line2D(
+            [place[0]],
+            [place[1]],
+            marker=marker,
+            color=color,
+            markersize=4.5,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+        )
+    )

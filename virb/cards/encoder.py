@@ -1,0 +1,118 @@
+"""Encoder cards: where an encoder comes from and what is known of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from virb.cards.card import Card, Frozen
+from virb.cards.task import Positive
+from virb.core.errors import CardError
+
+Triple = tuple[float, float, float]
+
+
+Deviation = Annotated[float, Field(gt=0)]
+
+
+Family = Literal[
+    "supervised", "contrastive", "clustering", "redundancy", "distillation", "masked", "predictive", "language", "none"
+]
+"""What an encoder learns from: labels, pairs of views, clusters, decorrelated features, a teacher made of itself,
+hidden patches, hidden features, texts, or nothing."""
+
+
+class EncoderCard(Card):
+    """Where an encoder comes from and what is known of it; the facts feed the analyses."""
+
+    descriptive = frozenset({"title", "family", "paper", "licence", "home", "facts", "from_memory"})
+
+    weights: Annotated[str, Field(min_length=1)]
+    """`timm:NAME`, `torchvision:NAME`, `random:ARCH`, `baseline:NAME`, a checkpoint file, or its https address."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    bytes: Positive | None = None
+    """The size of the file at an address, where it is known."""
+    arch: str | None = None
+    prefix: str | None = None
+    """Which of several networks in a weights file is meant, by a part of what stands before its tensors' names."""
+    allow_missing: tuple[str, ...] = ()
+    """Patterns of tensors that may be missing, of another shape or unknown, such as 'norm.*'; the record names them."""
+    mean: Triple | None = None
+    std: tuple[Deviation, Deviation, Deviation] | None = None
+    size: Positive | None = None
+    method: str = ""
+    family: Family | None = None
+    pretraining: str = ""
+    images: Positive | None = None
+    epochs: Positive | None = None
+    paper: str = ""
+    licence: str = ""
+    home: str = ""
+    """The page on which the owner offers the weights."""
+    facts: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    from_memory: tuple[str, ...] = ()
+    """Fields that nobody has checked against a source yet."""
+
+    @model_validator(mode="after")
+    def _only_files_are_pinned(self) -> Self:
+        if not self.names_file and (self.sha256 or self.bytes or self.arch or self.prefix or self.allow_missing):
+            found = "sha256, bytes, arch, prefix and allow_missing"
+            raise ValueError(f"{found} belong to a weights file, not to {self.weights.partition(':')[0]}:")
+        if self.weights.startswith("http:") and not self.sha256:
+            raise ValueError("weights: an address that begins with http: can be changed on the way; give its sha256")
+        return self
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the card in a file; a card may name weights and never code, for cards come from strangers."""
+        card = super().read(path)
+        if re.match(r"(python|plugin):", card.weights) or re.search(r"\.py(:\w+)?$", card.weights):
+            raise CardError(
+                f"{path} has 1 problem:\n  - weights: {card.weights!r} is code, and a card never starts any",
+                "a checkpoint file, its https address, timm:NAME, torchvision:NAME, random:ARCH or baseline:NAME",
+                "name the python file yourself: --encoder file.py:Name",
+            )
+        return card
+
+    @property
+    def names_file(self) -> bool:
+        """Whether the weights are a file or its address, and not a name that a library knows."""
+        return not re.match(r"(timm|torchvision|random|baseline|python|plugin):", self.weights)
+
+    @property
+    def address(self) -> str | None:
+        """Where the weights file can be fetched, if the card names an address and no file."""
+        return self.weights if re.match(r"https?://", self.weights) else None
+
+    @property
+    def shown_weights(self) -> str:
+        """What the weights are called where others read it: a file without the folders of this machine."""
+        if self.weights.startswith("python:"):
+            return "python:" + self.weights.replace("\\", "/").rsplit("/", 1)[-1].rstrip(":")
+        return self.weights if ":" in self.weights else self.weights.replace("\\", "/").rsplit("/", 1)[-1]
+
+    @property
+    def architecture(self) -> str:
+        """The architecture as far as the card tells it, without the tag of its weights."""
+        scheme, _, name = self.weights.partition(":")
+        return self.arch or (re.split(r"[.@]", name)[0] if scheme in ("timm", "torchvision", "random") else "")
+
+
+class CheckpointFacts(Frozen):
+    """How a weights file was understood; it stands in every record made with it."""
+
+    container: str
+    prefix: str
+    naming: str
+    dtype: str
+    dropped: dict[str, int]
+    """What lies in the file beside the backbone, by the first part of its name, and how many tensors of it."""
+    allowed: tuple[str, ...]
+    """Tensors that were missing, of another shape or unknown, and that --allow-missing let go."""
+    others: tuple[str, ...]
+    """Where else in the file a backbone lies: what --prefix could have chosen."""
+    notes: tuple[str, ...]
+    """What shapes do not show, and what happens to positions."""

@@ -1,8 +1,0 @@
-"""Command line: `python -m virb.cli`."""
-
-from __future__ import annotations
-
-from virb.cli import main
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Core: errors, paths, digests, text, progress, locks, storage: nothing here knows what a task is."""

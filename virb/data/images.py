@@ -1,0 +1,172 @@
+"""Images: the pictures of a pool, read, brought to one size and checked (stage 2)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+import torch
+from PIL import Image
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from virb.core.errors import DataError
+from virb.core.stopping import settle_worker
+from virb.core.types import Pool
+from virb.core.workers import batches
+
+_CHECKED = 64
+
+
+_JPEG = b"\xff\xd8\xff"
+
+
+_LARGEST = 1 << 26
+"""Pixels of a picture that is decoded without asking Pillow whether it is a bomb."""
+
+
+def decoded(pool: Pool, rows: np.ndarray, size: int, chunk: int, workers: int) -> Iterator[torch.Tensor]:
+    """Yield uint8 batches [n, 3, size, size] in order; the last one is smaller and never dropped."""
+    loader = DataLoader(
+        _Images(pool, rows, size),
+        batch_size=chunk,
+        shuffle=False,
+        num_workers=min(workers, -(-len(rows) // chunk)),
+        drop_last=False,
+        pin_memory=False,
+        collate_fn=_collate,
+        worker_init_fn=settle_worker,
+    )
+    for images in batches(loader):
+        if isinstance(images, DataError):
+            raise images
+        yield images
+
+
+class _Images(TorchDataset[torch.Tensor | DataError]):
+    def __init__(self, pool: Pool, rows: np.ndarray, size: int) -> None:
+        self.pool, self.rows, self.size = pool, rows, size
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> torch.Tensor | DataError:
+        try:
+            return squash(read_image(self.pool, int(self.rows[row])), self.size)
+        except DataError as error:
+            return error  # raised in the parent: a worker's own exception would come wrapped in its traceback
+
+
+def unreadable(pool: Pool, rows: np.ndarray, workers: int) -> dict[int, DataError]:
+    """Return the rows whose pictures cannot be read, and why; every one is opened and decoded."""
+    loader = DataLoader(
+        _Readable(pool, rows),
+        batch_size=_CHECKED,
+        num_workers=min(workers, -(-len(rows) // _CHECKED)),
+        collate_fn=dict,
+        worker_init_fn=settle_worker,
+    )
+    found: dict[int, DataError] = {}
+    for some in batches(loader):
+        found.update({row: error for row, error in some.items() if error is not None})
+    return found
+
+
+class _Readable(TorchDataset[tuple[int, DataError | None]]):
+    def __init__(self, pool: Pool, rows: np.ndarray) -> None:
+        self.pool, self.rows = pool, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int) -> tuple[int, DataError | None]:
+        row = int(self.rows[place])
+        try:
+            read_image(self.pool, row)
+        except DataError as error:
+            return row, error
+        return row, None
+
+
+def _collate(items: list[torch.Tensor | DataError]) -> torch.Tensor | DataError:
+    errors = [item for item in items if isinstance(item, DataError)]
+    return errors[0] if errors else torch.stack([item for item in items if isinstance(item, torch.Tensor)])
+
+
+def read_image(pool: Pool, row: int) -> torch.Tensor:
+    """Return uint8 RGB [3, H, W]; the file's content decides the format, and a truncated file is an error."""
+    path = pool.paths[row]
+    if pool.reader is None and (found := _read_jpeg(path)) is not None:
+        return torch.from_numpy(found).permute(2, 0, 1)
+    try:
+        with Image.open(path) if pool.reader is None else pool.reader(path, pool.rows[row]) as image:
+            rgb = image if image.mode == "RGB" else _to_rgb(image)  # which would copy what is RGB already
+            return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{path} cannot be read as an image: {error}",
+            "a whole JPEG, PNG or other picture",
+            "fetch this file again; it may have been cut short",
+        ) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture of any mode in RGB; Pillow itself would cut 16-bit grey to white without a word."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels are numbers of mode {image.mode}, whose scale is unknown")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def _read_jpeg(path: Path) -> np.ndarray | None:
+    """Return a plain JPEG file's pixels [H, W, 3]; nothing for any other file, which Pillow then reads or refuses.
+
+    Both decode with libjpeg-turbo and give the same pixels, but Pillow hands them over in pieces (measured: it takes
+    twice as long).
+    """
+    try:
+        content = path.read_bytes()
+        if not content.startswith(_JPEG):
+            return None
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+        if height * width > _LARGEST or colours not in ("Gray", "RGB", "YCbCr"):
+            return None
+        return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
+    except (OSError, ValueError):
+        return None
+
+
+def image_size(pool: Pool, row: int) -> tuple[int, int]:
+    """Return height and width of a picture, from its header where it is a file of its own."""
+    if pool.sizes:
+        return pool.sizes[row]
+    if pool.reader is not None:
+        height, width = read_image(pool, row).shape[1:]
+        return int(height), int(width)
+    try:
+        with Image.open(pool.paths[row]) as image:
+            return image.height, image.width
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        height, width = read_image(pool, row).shape[1:]  # says what is wrong with it
+        return int(height), int(width)
+
+
+def squash(image: torch.Tensor, size: int) -> torch.Tensor:
+    """Return uint8 [3, size, size]: both sides resized on their own, antialiased, nothing cropped."""
+    if image.shape[-2:] == (size, size):
+        return image.contiguous()
+    resized = functional.interpolate(image[None], (size, size), mode="bilinear", antialias=True)
+    return resized[0].contiguous()
+
+
+def default_workers(device: torch.device) -> int:
+    """Return how many processes decode: on a CPU one beside the encoder, which takes every core itself."""
+    cores = os.cpu_count() or 1
+    return min(16, cores) if device.type == "cuda" else min(1, cores - 1)

@@ -1,0 +1,1 @@
+"""Sets: one adapter for each owner's layout on disk."""

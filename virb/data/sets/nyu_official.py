@@ -1,0 +1,132 @@
+"""Data: NYU Depth v2 in its owner's one large file, read picture by picture through h5py."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from virb.core.errors import DataError
+from virb.core.types import Dataset, Pool
+from virb.data.common import compare_counts, data_card
+from virb.data.formats.mat import read_mat
+from virb.data.pixels import REMEDY, Sample, assemble, carved
+
+DEPTHS_FILE = "nyu_depth_v2_labeled.mat"
+_SPLITS_FILE = "splits.mat"
+_FARTHEST = 10.0
+"""Metres: what the sensor can measure, and where everyone's scores end."""
+_CROP = np.s_[45:471, 41:601]
+"""Eigen's crop of the 480 x 640 picture, which leaves out its white frame; the score of depth is defined inside it."""
+_SIZE = (640, 480)
+_EXPECTED = f"the owner's {DEPTHS_FILE}, with images, depths and scenes"
+
+
+def read_official(folder: Path, share: float) -> Dataset:
+    """Read depth by the owner's 795 and 654 frames; validation is a share of the scenes to train on."""
+    path, card = folder / DEPTHS_FILE, data_card("nyu")
+    count, scenes = _count(path), _scenes(path)
+    numbers = _numbers(folder / _SPLITS_FILE, count)
+    ids = tuple(f"{row + 1:04d}" for row in range(count))
+    pool = Pool("nyu_labeled", ids, (path,) * count, tuple(range(count)), read_picture)
+
+    def samples(rows: list[int]) -> list[Sample]:
+        return [Sample(ids[row], (ids[row],), scenes[row] if scenes else ids[row], path, row) for row in rows]
+
+    train, val = carved(samples(numbers["train"]), share, "nyu_labeled")
+    counts = {"train and val": len(numbers["train"]), "test": len(numbers["test"])}
+    by = "by scene" if scenes else "by frame"
+    odd = () if scenes else ("the file names no scenes: frames of one scene may be trained on and chosen by",)
+    return assemble(
+        pool,
+        {"train": train, "val": val, "test": samples(numbers["test"])},
+        "values",
+        read_depth,
+        rule=f"nyu 1: official train less a tenth {by} / that / test; depth to 10 m inside Eigen's crop",
+        notes=(*odd, *compare_counts("nyu", counts, {name: card.counts[name] for name in counts})),
+    )
+
+
+def _numbers(path: Path, count: int) -> dict[str, list[int]]:
+    """Return the rows of both splits; the owner's file counts from one."""
+    content = read_mat(path)
+    rows = {}
+    for split in ("train", "test"):
+        found = np.asarray(content.get(f"{split}Ndxs", ())).ravel()
+        if found.size == 0 or found.dtype.kind not in "iuf" or not (1 <= found.min() <= found.max() <= count):
+            raise DataError(f"{path} has no {split}Ndxs from 1 to {count}", "the owner's splits.mat", REMEDY)
+        rows[split] = [int(number) - 1 for number in found]
+    every = rows["train"] + rows["test"]
+    if len(set(every)) < len(every):
+        raise DataError(f"{path} lists a frame twice", "each frame once, in one split", REMEDY)
+    return rows
+
+
+def _count(path: Path) -> int:
+    """Return how many frames the file holds, after a look at the shapes of what is read later."""
+    images, depths = _part(path, "images").shape, _part(path, "depths").shape
+    if images[1:] != (3, *_SIZE) or depths[1:] != _SIZE or images[0] != depths[0]:
+        raise DataError(f"{path} holds images {images} and depths {depths}", "N x 3 x 640 x 480, N x 640 x 480", REMEDY)
+    return int(images[0])
+
+
+def _scenes(path: Path) -> list[str]:
+    """Return the scene of each frame, or nothing where the file does not say it in a way that can be read.
+
+    Parts of one place, such as bookstore_0001a and bookstore_0001b, are one scene.
+    """
+    try:
+        file = _opened(path, os.getpid())
+        cells = np.asarray(file["scenes"]).ravel()
+        names = ["".join(chr(code) for code in np.asarray(file[cell]).ravel()) for cell in cells]
+    except (KeyError, TypeError, ValueError, OSError):
+        return []
+    whole = len(names) == _part(path, "images").shape[0] and all(names)
+    return [re.sub(r"(?<=\d)[a-z]$", "", name) for name in names] if whole else []
+
+
+@lru_cache(maxsize=4)
+def _opened(path: Path, process: int) -> Any:
+    """Return the open file, once for each process: two must never share one, nor its place in the file."""
+    try:
+        return import_module("h5py").File(path, "r")
+    except ImportError as error:
+        raise DataError(
+            f"{path} needs h5py, which is not installed", "the optional dependency", "pip install 'virb[nyu]'"
+        ) from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error}", _EXPECTED, REMEDY) from error
+
+
+def _part(path: Path, name: str) -> Any:
+    file = _opened(path, os.getpid())
+    if name not in file:
+        raise DataError(f"{path} holds no {name}", _EXPECTED, REMEDY)
+    return file[name]
+
+
+def _row(path: Path, name: str, row: int) -> np.ndarray:
+    try:
+        return np.asarray(_part(path, name)[row])
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {name} {row + 1} of {path}: {error}", _EXPECTED, REMEDY) from error
+
+
+def read_picture(path: Path, row: int) -> Image.Image:
+    """Return a picture; MATLAB counts from the other side, so its axes come in reverse."""
+    return Image.fromarray(np.ascontiguousarray(_row(path, "images", row).transpose(2, 1, 0)))
+
+
+def read_depth(path: Path, row: int) -> np.ndarray:
+    """Return metres [H,W], known inside Eigen's crop only, from a millimetre to ten metres."""
+    stored = _row(path, "depths", row).T.astype(np.float32)
+    values = np.full(stored.shape, np.nan, np.float32)
+    values[_CROP] = stored[_CROP]
+    values[~((values > 1e-3) & (values < _FARTHEST))] = np.nan
+    return values

@@ -1,0 +1,1 @@
+"""Encode: encoders by name, file or class; their pictures to features, kept or streamed."""

@@ -1,7 +1,0 @@
-"""Page: boards -> one HTML file that opens from any disk and asks the network for nothing."""
-
-from __future__ import annotations
-
-from virb.page.build import html
-
-__all__ = ["html"]

@@ -1,0 +1,158 @@
+"""Leaderboard: every record of some folders, checked against its statistics; what is wrong is named and left out."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from virb.core.errors import UsageError, VirbError, did_you_mean
+from virb.core.npz import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
+from virb.core.paths import reference_folder
+from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
+from virb.metrics.stats import interval
+from virb.records.published import SETS, Reference, read_references
+from virb.records.record import Record, Score, read_record
+
+_METRICS = {**METRICS, **PIXEL_METRICS, **PUBLISHED_METRICS}
+_SLACK = 1e-5
+"""What is kept of statistics and replicates, of their own size: single precision and six digits."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What some folders hold."""
+
+    records: tuple[Record, ...] = ()
+    folders: tuple[Path, ...] = ()
+    """Where each record lies, with its samples beside it."""
+    references: tuple[Reference, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What was left out, and why."""
+
+
+def load(places: Iterable[str | Path]) -> Results:
+    """Return the checked records of several places: results folders, folders of published numbers, shipped sets."""
+    records: list[Record] = []
+    folders: list[Path] = []
+    references: list[Reference] = []
+    problems: list[str] = []
+    for place in dict.fromkeys(Path(_resolve(str(place))) for place in places):
+        found, wrong = read_references(place)
+        references += found
+        problems += wrong
+        for path in _record_files(place):
+            try:
+                record = read_record(path)
+                check(record, path)
+            except VirbError as error:
+                problems.append(error.found)
+                continue
+            records.append(record)
+            folders.append(path.parent)
+    kept, contradictions = _without_contradictions(records)
+    pairs = [(records[row], folders[row]) for row in kept]
+    return Results(
+        tuple(record for record, _ in pairs),
+        tuple(folder for _, folder in pairs),
+        tuple(references),
+        (*problems, *contradictions),
+    )
+
+
+def _record_files(place: Path) -> list[Path]:
+    """Return the records of a results folder, or of a folder of records; published numbers are none."""
+    inside = place / "records"
+    found = (inside if inside.is_dir() else place).glob("*/*.json")
+    return sorted((path for path in found if path.parent.name not in SETS), key=str)
+
+
+def _resolve(place: str) -> Path:
+    """Return the folder that a name stands for: a folder that is there, else a set that virb ships."""
+    folder = Path(place).expanduser()
+    if folder.is_dir():
+        return folder
+    if place in SETS:
+        return reference_folder(place)
+    raise UsageError(
+        f"there are no records at '{place}'{did_you_mean(place, SETS)}",
+        f"a results folder, or one of the sets that virb brings: {', '.join(SETS)}",
+        "name a folder that 'virb evaluate --out' wrote to",
+    )
+
+
+def check(record: Record, path: Path) -> None:
+    """Refuse a record whose numbers do not follow from its replicates, its seeds and the statistics beside it."""
+    problem = _own(record) or _beside(record, path.parent)
+    if problem:
+        raise VirbError(
+            f"{path}: {problem}", "a record as 'virb evaluate' wrote it, with its samples beside it", "evaluate again"
+        )
+
+
+def _own(record: Record) -> str:
+    """Return what within a record contradicts itself."""
+    score = record.score
+    if record.kind != "measured":
+        return "published numbers are kept in files of their own"
+    if not record.seeds or not _near(sum(record.seeds) / len(record.seeds), score.value, score):
+        return f"its seeds do not give its value {score.value:g}"
+    replicates = np.asarray(record.replicates)
+    if len(replicates) < 2:
+        return "it has no bootstrap replicates"
+    span = interval(score.value, replicates, record.units)
+    if not (_near(span.low, score.low, score) and _near(span.high, score.high, score)):
+        return f"its replicates give the interval [{span.low:g}, {span.high:g}], not [{score.low:g}, {score.high:g}]"
+    return ""
+
+
+def _near(found: float, expected: float, score: Score) -> bool:
+    scale = max(abs(score.value), abs(score.high), abs(score.low), 0.1)
+    return math.isfinite(found) and abs(found - expected) <= _SLACK * scale
+
+
+def _beside(record: Record, folder: Path) -> str:
+    """Return what the samples beside a record contradict."""
+    file, name = record.samples.file, record.score.metric
+    metric = _METRICS.get(name)
+    if metric is None:
+        return f"nobody knows its metric {name!r}"
+    try:
+        content = read_bounded(folder / file, LARGEST_ARRAYS)
+        if hashlib.sha256(content).hexdigest() != record.samples.sha256:
+            return f"its samples {file} are not those it was written with"
+        statistics = read_arrays(content, [f"statistics.{name}"])[f"statistics.{name}"]
+        values = [float(metric.value(metric.totals(rows.astype(np.float64)))) for rows in statistics]
+    except OSError as error:
+        return f"its samples {file} cannot be read: {error.strerror or error}"
+    except DamagedFile as error:
+        return f"its samples {file}: the file {error}"
+    except Exception as error:  # arrays of strangers can be of any shape; whatever is wrong, this cannot be checked
+        return f"its samples {file} hold no statistics of {name}: {error}"
+    if len(values) != len(record.seeds) or not _near(sum(values) / len(values), record.score.value, record.score):
+        return f"its statistics give {np.mean(values):g}, not {record.score.value:g}"
+    return ""
+
+
+def _without_contradictions(records: Sequence[Record]) -> tuple[list[int], list[str]]:
+    """Return which records stay: where the same run has two values, nobody knows which is right."""
+    runs: dict[tuple[str, str], list[int]] = {}
+    for row, record in enumerate(records):
+        runs.setdefault((record.encoder.name, record.keys.resume), []).append(row)
+    kept, problems = [], []
+    for rows in runs.values():
+        values = {records[row].score.value for row in rows}
+        if len(values) == 1:
+            kept.append(max(rows, key=lambda row: records[row].created))
+            continue
+        record = records[rows[0]]
+        listed = ", ".join(f"{value:g}" for value in sorted(values))
+        problems.append(
+            f"{record.encoder.name} on {record.task.name}: {len(rows)} records of the same run with different values "
+            f"({listed})"
+        )
+    return sorted(kept), problems

@@ -1,0 +1,1 @@
+"""Run: the harness, what it plans and scores, what it writes and tells."""

@@ -1,0 +1,117 @@
+"""Published: what protocol virb2021 measures where the others measure something else (stage 3, beside targets).
+
+What the paper scored is kept so that its numbers can be compared; how its loaders came to lose or mix pixels is not:
+labels are resized by the nearest pixel here, never mixed, and a pixel that was not measured is not trained as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from virb.cards.task import Task
+from virb.core.types import Dataset
+from virb.data.boxes import ANYWHERE, Draw
+
+_METRICS = {"binary": "published_iou", "cross_entropy": "published_miou", "l1": "published_l1"}
+_HEADS = {"upshuffle": "published_upshuffle", "siamese": "published_siamese", "aspp": "published_deeplab"}
+_WEIGHTS = {("egohands", "hands"): (0.1, 1.0, 1.0, 1.0, 1.0)}
+"""Of the classes in the loss: nine tenths of what a camera on the head sees is no hand."""
+_DRAWS = {
+    ("cityscapes", "semantic"): Draw(zoom=(0.5, 2.0), flips=True),
+    ("egohands", "hands"): Draw(tries=10),
+}
+"""How its crops were drawn; those of EgoHands had a hand in them, if ten draws found one."""
+_FARTHEST = 10000 / 512
+"""Metres: the paper cut Taskonomy's stored depth at 10,000."""
+
+
+def head_of(task: Task) -> str:
+    """Return the paper's head for what the card asks for."""
+    return _HEADS[task.head]
+
+
+def metric_of(task: Task) -> str:
+    """Return the one number of the paper for tasks of this loss."""
+    return _METRICS[task.loss]
+
+
+def weights_of(task: Task) -> tuple[float, ...] | None:
+    """Return the weights of the classes in the loss, where the paper had any."""
+    return _WEIGHTS.get((task.dataset, task.target))
+
+
+def frozen_under(head: str) -> Literal["fully", "all but a copy of layer4"]:
+    """Return what of an encoder stays as it is under a head: the paper's DeepLab trains a copy of a part."""
+    return "all but a copy of layer4" if head == "published_deeplab" else "fully"
+
+
+def draw_of(task: Task) -> Draw:
+    """Return how the paper drew training crops. Its corners missed most of an enlarged picture; these do not."""
+    return _DRAWS.get((task.dataset, task.target), ANYWHERE)
+
+
+def as_published(dataset: Dataset, task: Task) -> Dataset:
+    """Return the data with the paper's target; NYU's metres and walkable floor are what they are elsewhere."""
+    recast = _RECASTS.get((task.dataset, task.target))
+    if recast is None or dataset.labels is None:
+        return dataset
+    labels = replace(dataset.labels, reader=_Reader(dataset.labels.reader, recast.change))
+    classes = recast.classes or dataset.classes
+    return replace(dataset, labels=labels, classes=classes, rule=f"{dataset.rule}; {recast.rule}")
+
+
+def around_the_animal(found: np.ndarray) -> np.ndarray:
+    """Return 1 on background and border and 0 on the animal: the paper's overlap is that of the background.
+
+    Its border was mixed anew by resizing, codes 1 and 3 giving a 2 between them; here it is the owner's.
+    """
+    return np.asarray(found != 1).astype(np.uint8)
+
+
+def standard_depth(found: np.ndarray) -> np.ndarray:
+    """Return THOR's depth less 0.5 in units of 0.25, from -2 to 2: the paper's errors are in these units."""
+    return np.asarray((found - np.float32(0.5)) / np.float32(0.25), np.float32)
+
+
+def relative_depth(found: np.ndarray) -> np.ndarray:
+    """Return depth over the picture's largest, less the smallest of that.
+
+    A pixel that was not measured stays unknown. In the paper it was the farthest, and so set the scale of all others.
+    """
+    cut: np.ndarray = np.minimum(found, np.float32(_FARTHEST))
+    if not np.isfinite(cut).any():
+        return cut
+    share = cut / np.nanmax(cut)
+    return np.asarray(share - np.nanmin(share))
+
+
+@dataclass(frozen=True)
+class _Recast:
+    """How a target becomes the paper's, and how that is called in the data's digest."""
+
+    change: Callable[[np.ndarray], np.ndarray]
+    rule: str
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A reader of labels and what is made of them; other processes can be handed it."""
+
+    read: Callable[[Path, int], np.ndarray]
+    change: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, path: Path, row: int) -> np.ndarray:
+        return self.change(self.read(path, row))
+
+
+_RECASTS = {
+    ("pets", "trimap"): _Recast(around_the_animal, "background and border", ("animal", "background and border")),
+    ("thor_depth", "depth"): _Recast(standard_depth, "(depth - 0.5) / 0.25"),
+    ("taskonomy", "depth_zbuffer"): _Recast(relative_depth, "depth over its maximum less its minimum"),
+}

@@ -1,0 +1,1 @@
+"""Engine: an analytic ray caster: shapes, materials, light, camera."""

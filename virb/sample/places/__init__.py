@@ -1,0 +1,1 @@
+"""Places: the scenes that pictures are taken of."""

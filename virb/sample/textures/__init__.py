@@ -1,0 +1,1 @@
+"""Textures: sheets of every describable texture."""

@@ -1,0 +1,1 @@
+"""Things: what scenes are furnished with."""

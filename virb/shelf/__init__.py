@@ -1,9 +1,0 @@
-"""Shelf: which data sets are there and sound, and how those come that are not."""
-
-from __future__ import annotations
-
-from virb.shelf.checking import Broken, Verdict, verify
-from virb.shelf.fetching import fetch_dataset
-from virb.shelf.listing import Row, card, names, status, targets, uses
-
-__all__ = ["Broken", "Row", "Verdict", "card", "fetch_dataset", "names", "status", "targets", "uses", "verify"]
