@@ -1,8 +1,8 @@
-"""Spec: what a task, an encoder and a protocol declare. Frozen, strict, read from YAML."""
+"""Protocol cards: the rules of one comparison, and how heads are trained under them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,19 @@ class Grid(Frozen):
     weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
     """With adam the factor of an L2 penalty, as logistic regression has it; with adamw decoupled, times the rate."""
     seeds: Positive
+
+    @property
+    def published(self) -> bool:
+        """Whether head, target and metric are those of the 2021 paper where they differ from the card's."""
+        return False
+
+    def head_of(self, task: Task) -> str:
+        """Return which head a task gets: the one that its card names."""
+        return task.head
+
+    def seeded(self, seeds: int) -> Self:
+        """Return the same with so many seeds."""
+        return self.model_copy(update={"seeds": seeds})
 
 
 class Training(Grid):
@@ -46,6 +59,15 @@ class PixelTraining(Grid):
     scale_targets: bool = True
     """Whether values are learnt in units of their deviation, so that one learning rate suits metres and shares."""
 
+    @property
+    def published(self) -> bool:
+        """Whether head, target and metric are those of the 2021 paper where they differ from the card's."""
+        return self.head == "published"
+
+    def head_of(self, task: Task) -> str:
+        """Return which head a task gets: the one that its card names, or the light one."""
+        return self.head if self.head == "dense_linear" else task.head
+
 
 class Tiles(Frozen):
     """How pictures too large for one view are cut, where a task's card says so."""
@@ -61,6 +83,20 @@ class Neighbours(Frozen):
 
     neighbours: tuple[Positive, ...]
     seeds: Positive = 1
+    epochs: ClassVar[int] = 0
+    published: ClassVar[bool] = False
+
+    def head_of(self, task: Task) -> str:
+        """Return what stands for a head, whatever the card names."""
+        return "neighbours"
+
+    def seeded(self, seeds: int) -> Self:
+        """Return the same: nothing is drawn."""
+        return self
+
+
+AnyTraining = Training | PixelTraining | Neighbours
+"""How one task is judged."""
 
 
 class Protocol(Card):
@@ -113,7 +149,7 @@ class Protocol(Card):
         """Tell whether this protocol has a way to judge the task's level."""
         return task.level == "image" or self.pixel is not None
 
-    def training(self, task: Task) -> Training | PixelTraining | Neighbours:
+    def training(self, task: Task) -> AnyTraining:
         """Return the training of one task's head, with the paper's numbers where the protocol wants them."""
         if self.neighbours and task.level == "image":
             return Neighbours(neighbours=self.neighbours)

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from torch import nn
-
 from virb.cards.encoder import EncoderCard
 from virb.cards.select import protocol, select_tasks
 from virb.core.errors import Unsuited, UsageError, VirbError
@@ -17,7 +15,6 @@ from virb.core.progress import Progress
 from virb.core.text import safe_name
 from virb.encode import encoder as backbones
 from virb.encode.encoder import Encoder
-from virb.encode.load import load_encoder
 from virb.metrics.stats import Interval, paired_difference
 from virb.records.record import Record
 from virb.run.harness import run
@@ -48,9 +45,8 @@ class Gap:
         return self.difference.low > 0
 
 
-def random_gap(source: EncoderCard | nn.Module, options: Options, progress: Progress | None = None) -> Gap:
+def random_gap(encoder: Encoder, options: Options, progress: Progress | None = None) -> Gap:
     """Return what training has brought, on the cheapest sample task; measured once, then read from the cache folder."""
-    encoder = load_encoder(source)
     twins = [untrained(encoder, seed) for seed in _seeds(encoder.card.weights)]
     task = select_tasks(TASK)
     there = replace(

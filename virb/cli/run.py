@@ -31,8 +31,8 @@ from virb.cli.printing import columns, indent
 from virb.core.errors import Unsuited, VirbError
 
 if TYPE_CHECKING:
-    from virb.cards.encoder import EncoderCard
     from virb.core.progress import Progress
+    from virb.encode.encoder import Encoder
     from virb.run.options import Options
     from virb.run.report import Report
 
@@ -83,11 +83,10 @@ def evaluate(
     progress, report = choose(), Report()
     if sample:
         api.begin_sample(selection, options, progress, report)
-    for card in cards if check else ():
-        _print_gap(card, options, progress)
+    first = (lambda loaded: _print_gap(loaded, options, progress)) if check else (lambda loaded: None)
 
     try:
-        run(cards, selection, options, progress, report)
+        run(cards, selection, options, progress, report, first)
     finally:
         if json_output:
             typer.echo(api.frame(report).to_json(orient="records", indent=1))
@@ -120,7 +119,7 @@ def plan(
     from virb import api
     from virb.cards.encoder_names import encoder_cards, read_as
     from virb.cards.select import select_tasks
-    from virb.core.progress import choose
+    from virb.core.progress import Silent, choose
 
     cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
     selection = select_tasks(tasks)
@@ -129,7 +128,10 @@ def plan(
         api.make_sample(selection, choose(), options.protocol)
     from virb.encode.load import load_encoder
     from virb.run.cost import estimate
-    from virb.run.plan import askable, image_sets, prepare
+    from virb.run.encoder_run import EncoderRun
+    from virb.run.plan import image_sets
+    from virb.run.report import Report
+    from virb.run.tasks import askable, prepare
 
     prepared, missing = prepare(selection, options)
     rows: list[dict[str, Any]] = []
@@ -138,13 +140,14 @@ def plan(
         suited, gaps_of_encoder = askable(loaded, prepared)
         missing += gaps_of_encoder
         for image_set in image_sets(loaded, suited, options):
-            cost = estimate(loaded, image_set, options)
+            cost = estimate(EncoderRun(loaded, options, Silent(), Report()), image_set)
+            images = image_set.images
             rows.append(
                 {
                     "encoder": card.name,
-                    "image set": image_set.pool.source,
-                    "view": f"{image_set.view.geometry} {image_set.view.size}",
-                    "images": len(image_set.rows),
+                    "image set": images.pool.source,
+                    "view": f"{images.view.geometry} {images.view.size}",
+                    "images": len(images),
                     "to encode": cost.images,
                     "cache MB": round(cost.bytes / 1e6, 1),
                     "minutes": round((cost.encode_seconds + cost.fit_seconds) / 60, 2),
@@ -174,15 +177,15 @@ def _options(given: dict[str, Any]) -> Options:
     return make_options(protocol_name=given["protocol"], **{name: given[name] for name in names if name in given})
 
 
-def _print_gap(card: EncoderCard, options: Options, progress: Progress) -> None:
+def _print_gap(encoder: Encoder, options: Options, progress: Progress) -> None:
     """Say on the side how far an encoder is from its architecture untrained, and warn where it is not."""
     from virb.checks.gap import RULES, TASK, random_gap
     from virb.core.text import show
 
     try:
-        gap = random_gap(card, options, progress)
+        gap = random_gap(encoder, options, progress)
     except Unsuited as error:
-        typer.echo(f"no check of {card.name}: {error.found}", err=True)
+        typer.echo(f"no check of {encoder.card.name}: {error.found}", err=True)
         return
     score, untrained, low, high, value = (
         show(number, gap.unit)

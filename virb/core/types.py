@@ -6,11 +6,11 @@ G grid settings, S seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
+Predicted: TypeAlias = "tuple[list[torch.Tensor], torch.Tensor]"
+"""What the heads of several seeds give for a batch of samples, and its targets."""
 SPLITS = ("train", "val", "test")
 IGNORED = 255
 """The class of a pixel that counts nowhere: void, border, not labelled."""
@@ -124,6 +126,20 @@ class Split:
     def digest(self) -> str:
         """Digest of ids, targets and groups; no paths, so two labs agree."""
         return digest([list(self.ids), digest_array(self.targets), digest_array(self.groups)])
+
+    @property
+    def split(self) -> Split:
+        """What heads are shown: the samples themselves; of a mosaic it is the tiles."""
+        return self
+
+    @property
+    def pictures(self) -> Split:
+        """What is counted: the samples themselves; of a mosaic it is the whole pictures."""
+        return self
+
+    def joined(self, batches: Iterable[Predicted]) -> Iterator[Predicted]:
+        """Yield what is counted from batches of what heads are shown: here the same."""
+        return iter(batches)
 
     def take(self, rows: np.ndarray) -> Split:
         """Return the samples at these rows, in that order."""
@@ -256,6 +272,26 @@ class Numerics:
     folded: bool
     chunk: int
     storage: str = "float32"
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pictures of a pool as an encoder is shown them, and which of its maps are kept of them."""
+
+    pool: Pool
+    rows: np.ndarray  # int64 [R], sorted pool rows
+    view: View
+    numerics: Numerics
+    kept: tuple[int, ...] = ()
+    """The places of the encoder's levels, fine to coarse, that somebody will read beside the pooled embedding."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def whole(self) -> Images:
+        """The same of every picture in the pool."""
+        return replace(self, rows=np.arange(len(self.pool)))
 
 
 class Taken(Protocol):

@@ -16,9 +16,9 @@ import torch
 from virb.core.digest import digest, digest_array
 from virb.core.locks import Say
 from virb.core.store import Store
-from virb.core.types import Features, Numerics, Pool, View
+from virb.core.types import Features, Images
 from virb.encode.encoder import Encoder
-from virb.encode.features import encode_maps
+from virb.encode.features import Pass
 
 FORMAT = 2
 _POOLED, _MAPS = "pooled.f32", "maps.f16"
@@ -31,92 +31,53 @@ class Cache:
     def __init__(self, folder: Path, limit: int) -> None:
         self.store = Store(folder, limit)
 
-    def features(
-        self,
-        encoder: Encoder,
-        pool: Pool,
-        rows: np.ndarray,
-        view: View,
-        numerics: Numerics,
-        *,
-        kept: tuple[int, ...] = (),
-        device: torch.device | None = None,
-        workers: int = 0,
-        advance: Advance = lambda count: None,
-        say: Say | None = None,
-    ) -> Features:
-        """Return the features of these pool rows: read if an entry holds them, else encoded and stored.
-
-        `kept` are the places of the maps that are wanted beside pooled features.
-        """
-        key = self.key(encoder, pool, rows, view, numerics, kept)
-        facts = {"encoder": encoder.card.name, "source": pool.source, "images": len(rows), "size": view.size}
-        where = device or torch.device(numerics.device)
+    def features(self, one: Pass, advance: Advance = lambda count: None, say: Say | None = None) -> Features:
+        """Return the features of a pass: read if an entry holds them, else encoded and stored."""
+        encoder, images = one.encoder, one.images
+        size = images.view.size
+        facts = {"encoder": encoder.card.name, "source": images.pool.source, "images": len(images), "size": size}
 
         def chunks() -> Iterator[dict[str, np.ndarray]]:
-            for pooled, packed in encode_maps(encoder, pool, rows, view, numerics, where, workers, kept):
-                yield {_POOLED: pooled.numpy()} | ({_MAPS: packed.numpy()} if kept else {})
+            for pooled, packed in one.chunks():
+                yield {_POOLED: pooled.numpy()} | ({_MAPS: packed.numpy()} if images.kept else {})
                 advance(len(pooled))
 
-        read = partial(self._read, encoder, pool, rows, view, numerics, kept)
-        found, made = self.store.once(key, read, chunks, facts, say)
+        found, made = self.store.once(self.key(encoder, images), partial(self._read, one), chunks, facts, say)
         if not made:
-            advance(len(rows))
+            advance(len(images))
         return found
 
-    def _read(
-        self, encoder: Encoder, pool: Pool, rows: np.ndarray, view: View, numerics: Numerics, kept: tuple[int, ...]
-    ) -> Features | None:
+    def _read(self, one: Pass) -> Features | None:
         """Return the features if an entry holds them: of the whole pool or of these rows."""
-        for wanted in (np.arange(len(pool)), rows):
-            key = self.key(encoder, pool, wanted, view, numerics, kept)
-            pooled = self.store.read(key, _POOLED, len(wanted), encoder.shape.width)
+        for wanted in (one.images.whole, one.images):
+            key = self.key(one.encoder, wanted)
+            pooled = self.store.read(key, _POOLED, len(wanted), one.encoder.shape.width)
             if pooled is None:
                 continue
             tensor = torch.from_numpy(pooled.array)
-            if not kept:
-                return Features(wanted, tensor)
-            every = encoder.levels(view.size)
-            levels = tuple(every[place] for place in kept)
-            width = sum(level.size for level in levels)
+            if not wanted.kept:
+                return Features(wanted.rows, tensor)
+            width = sum(level.size for level in one.levels)
             packed = self.store.read(key, _MAPS, len(wanted), width, "<f2", whole=False)
             if packed is not None:
-                return Features(wanted, tensor, packed, levels)
+                return Features(wanted.rows, tensor, packed, one.levels)
         return None
 
-    def holds(
-        self,
-        encoder: Encoder,
-        pool: Pool,
-        rows: np.ndarray,
-        view: View,
-        numerics: Numerics,
-        kept: tuple[int, ...] = (),
-    ) -> bool:
+    def holds(self, encoder: Encoder, images: Images) -> bool:
         """Tell whether these features need no encoding."""
-        return any(
-            self.key(encoder, pool, wanted, view, numerics, kept) in self.store
-            for wanted in (np.arange(len(pool)), rows)
-        )
+        return any(self.key(encoder, wanted) in self.store for wanted in (images.whole, images))
 
     @staticmethod
-    def key(
-        encoder: Encoder,
-        pool: Pool,
-        rows: np.ndarray,
-        view: View,
-        numerics: Numerics,
-        kept: tuple[int, ...] = (),
-    ) -> str:
+    def key(encoder: Encoder, images: Images) -> str:
         """Return the digest of everything that shapes the stored numbers."""
         return digest(
             {
                 "format": FORMAT,
                 "encoder": encoder.fingerprint,
-                "pool": pool.fingerprint,
-                "rows": digest_array(rows.astype(np.int64)),
-                "view": asdict(view),
-                "numerics": asdict(numerics),
-                "outputs": ["pooled", *(f"map {place}" for place in kept)],
+                "pool": images.pool.fingerprint,
+                "rows": digest_array(images.rows.astype(np.int64)),
+                "view": asdict(images.view),
+                "numerics": asdict(images.numerics),
+                "outputs": ["pooled", *(f"map {place}" for place in images.kept)],
             }
         )

@@ -75,6 +75,11 @@ class Encoder(nn.Module):
             | ({"source": source} if source else {})
         )
 
+    @property
+    def model(self) -> nn.Module | None:
+        """The model itself, for heads that train a copy of a part of it; none where the body is no library's."""
+        return getattr(self.body, "model", None)
+
     def train(self, mode: bool = True) -> Encoder:
         """Stay in eval mode: a frozen encoder whose BatchNorm moves is another encoder."""
         return super().train(False)

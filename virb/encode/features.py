@@ -10,13 +10,13 @@ import copy
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 
-import numpy as np
 import torch
 from torch import nn
 
 from virb.core.errors import NumericsError
-from virb.core.types import Level, Numerics, Pool, View
+from virb.core.types import Images, Level, Numerics, View
 from virb.data.images import decoded
 from virb.encode.encoder import Encoder, ModuleBody, Output
 from virb.encode.folding import fold_batch_norms
@@ -42,46 +42,73 @@ def head_precision(numerics: Numerics) -> torch.dtype | None:
     return torch.bfloat16 if numerics.device == "cuda" and numerics.precision != "float32" else None
 
 
-def encode(
-    encoder: Encoder,
-    pool: Pool,
-    rows: np.ndarray,
-    view: View,
-    numerics: Numerics,
-    device: torch.device,
-    workers: int,
-) -> Iterator[torch.Tensor]:
-    """Yield pooled features [n, D] on the CPU, chunk by chunk, in the order of `rows`."""
-    for pooled, _ in encode_maps(encoder, pool, rows, view, numerics, device, workers, kept=()):
-        yield pooled
+class Pass:
+    """An encoder over pictures in one pass: decoded once, encoded in chunks that are filled up to one size.
 
-
-def encode_maps(
-    encoder: Encoder,
-    pool: Pool,
-    rows: np.ndarray,
-    view: View,
-    numerics: Numerics,
-    device: torch.device,
-    workers: int,
-    kept: tuple[int, ...],
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield pooled features [n, D] and the kept maps of an image in one row [n, M], in half precision, on the CPU.
-
-    `kept` are the places of levels, fine to coarse, that somebody will read.
-
-    The last chunk is filled up to full size and cut again: an image's features then depend on no neighbour, and a
-    part of a pool gives the bits that the whole gives.
+    An image's features then depend on no neighbour, and a part of a pool gives the bits that the whole gives. The
+    encoder itself stays as it is: a copy for fast inference is made when the first chunk needs it.
     """
-    with _full_precision():
-        body = prepare(encoder, view, device)
-    for images in decoded(pool, rows, view.size, numerics.chunk, workers):
-        count = len(images)
-        filled = torch.cat([images, images[-1:].expand(numerics.chunk - count, -1, -1, -1)])
+
+    def __init__(self, encoder: Encoder, images: Images, device: torch.device, workers: int = 0) -> None:
+        self.encoder, self.images, self.device, self.workers = encoder, images, device, workers
+
+    @cached_property
+    def body(self) -> nn.Module:
+        """The encoder, prepared for this view and device."""
         with _full_precision():
-            pooled, levels = _forward(body, filled, view, numerics, device, bool(kept))
-        _check_finite(pooled[:count], encoder)
-        yield pooled[:count].cpu(), pack_maps([levels[place] for place in kept], len(filled))[:count].cpu()
+            return prepare(self.encoder, self.images.view, self.device)
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels of the kept maps."""
+        every = self.encoder.levels(self.images.view.size) if self.images.kept else ()
+        return tuple(every[place] for place in self.images.kept)
+
+    def chunks(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield pooled features [n, D] and the kept maps of an image in one row [n, M], on the CPU, in their order."""
+        images = self.images
+        for pictures in decoded(images.pool, images.rows, images.view.size, images.numerics.chunk, self.workers):
+            pooled, maps = self.encoded(pictures)
+            yield pooled.cpu(), pack_maps(maps, len(pictures)).cpu()
+
+    def encoded(self, pictures: torch.Tensor) -> Output:
+        """Return pooled features and the kept maps of at most one chunk of pictures, uint8 [n, 3, H, W]."""
+        count = len(pictures)
+        filled = torch.cat([pictures, pictures[-1:].expand(self.images.numerics.chunk - count, -1, -1, -1)])
+        with _full_precision():
+            pooled, levels = self._forward(filled)
+        _check_finite(pooled[:count], self.encoder)
+        return pooled[:count], [levels[place][:count] for place in self.images.kept]
+
+    @torch.inference_mode()
+    def _forward(self, pictures: torch.Tensor) -> Output:
+        """Return pooled features and maps in float32; where memory does not suffice, half of the images at a time."""
+        try:
+            return self._forward_once(pictures)
+        except torch.OutOfMemoryError:
+            if len(pictures) == 1:
+                raise
+        # Outside the handler, whose traceback would keep the failed pass alive on the device.
+        torch.cuda.empty_cache()
+        log.warning("out of memory with %d images at a time: going on with half", len(pictures))
+        parts = [self._forward(half) for half in torch.split(pictures, -(-len(pictures) // 2))]
+        levels = [torch.cat(level) for level in zip(*(part[1] for part in parts), strict=True)]
+        return torch.cat([part[0] for part in parts]), levels
+
+    def _forward_once(self, pictures: torch.Tensor) -> Output:
+        """Return pooled features and maps in float32; images that overflow half precision are done again in full."""
+        numerics, maps = self.images.numerics, bool(self.images.kept)
+        inputs = normalise(pictures.to(self.device), self.images.view)
+        if not isinstance(getattr(self.body, "body", None), ModuleBody):
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        half = numerics.precision != "float32"
+        with torch.autocast(self.device.type, getattr(torch, numerics.precision), enabled=half):
+            outputs = [tensor.float() for tensor in _flat(self.body(inputs, maps))]
+        lost = torch.stack([~torch.isfinite(output).flatten(1).all(1) for output in outputs]).any(0)
+        if half and lost.any():
+            for output, whole in zip(outputs, _flat(self.body(inputs, maps)), strict=True):
+                output[lost] = whole.float()[lost]
+        return outputs[0], outputs[1:]
 
 
 def pack_maps(levels: list[torch.Tensor], count: int) -> torch.Tensor:
@@ -122,42 +149,6 @@ def prepare(encoder: Encoder, view: View, device: torch.device) -> nn.Module:
     folded = fold_batch_norms(copy.deepcopy(encoder).to(device), probe)
     # A module of the user's own may count on contiguous maps; timm's models run faster the other way.
     return folded if isinstance(encoder.body, ModuleBody) else folded.to(memory_format=torch.channels_last)
-
-
-@torch.inference_mode()
-def _forward(
-    body: nn.Module, images: torch.Tensor, view: View, numerics: Numerics, device: torch.device, maps: bool
-) -> Output:
-    """Return pooled features and maps in float32; where memory does not suffice, half of the images at a time."""
-    try:
-        return _forward_once(body, images, view, numerics, device, maps)
-    except torch.OutOfMemoryError:
-        if len(images) == 1:
-            raise
-    # Outside the handler, whose traceback would keep the failed pass alive on the device.
-    torch.cuda.empty_cache()
-    log.warning("out of memory with %d images at a time: going on with half", len(images))
-    halves = torch.split(images, -(-len(images) // 2))
-    parts = [_forward(body, half, view, numerics, device, maps) for half in halves]
-    levels = [torch.cat(level) for level in zip(*(part[1] for part in parts), strict=True)]
-    return torch.cat([part[0] for part in parts]), levels
-
-
-def _forward_once(
-    body: nn.Module, images: torch.Tensor, view: View, numerics: Numerics, device: torch.device, maps: bool
-) -> Output:
-    """Return pooled features and maps in float32; images that overflow half precision are done again in full."""
-    inputs = normalise(images.to(device), view)
-    if not isinstance(getattr(body, "body", None), ModuleBody):
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-    half = numerics.precision != "float32"
-    with torch.autocast(device.type, getattr(torch, numerics.precision), enabled=half):
-        outputs = [tensor.float() for tensor in _flat(body(inputs, maps))]
-    lost = torch.stack([~torch.isfinite(output).flatten(1).all(1) for output in outputs]).any(0)
-    if half and lost.any():
-        for output, whole in zip(outputs, _flat(body(inputs, maps)), strict=True):
-            output[lost] = whole.float()[lost]
-    return outputs[0], outputs[1:]
 
 
 def _flat(output: Output) -> list[torch.Tensor]:

@@ -16,10 +16,9 @@ import torch
 from torchvision.transforms.v2 import functional
 
 from virb.core.digest import seed_of
-from virb.core.types import Numerics, Pool, Taken, View
+from virb.core.types import Pool, Taken
 from virb.data.images import read_image, squash
-from virb.encode.encoder import Encoder
-from virb.encode.features import _check_finite, _forward, _full_precision, pack_maps, prepare
+from virb.encode.features import Pass, pack_maps
 
 CHUNK = 16
 """Images per pass at most: a larger chunk, filled up for each small batch, would be mostly filling."""
@@ -31,25 +30,10 @@ _STRENGTH, _HUE, _GREY = 0.4, 0.2, 0.2
 class StreamedMaps:
     """The maps of pool rows, encoded anew each time they are taken, on the training device."""
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        pool: Pool,
-        rows: np.ndarray,
-        view: View,
-        numerics: Numerics,
-        kept: tuple[int, ...],
-        device: torch.device,
-        workers: int = 0,
-        exact: bool = False,
-        augment: bool = False,
-    ) -> None:
-        self.encoder, self.pool, self.rows, self.view = encoder, pool, rows, view
-        self.numerics, self.kept, self.device = numerics, kept, device
-        self.exact, self.augment = exact, augment
-        self.pictures = Pictures(pool, view.size, workers)
-        with _full_precision():
-            self.body = prepare(encoder, view, device)
+    def __init__(self, one: Pass, exact: bool = False, augment: bool = False) -> None:
+        self.one, self.exact, self.augment = one, exact, augment
+        self.pool, self.rows = one.images.pool, one.images.rows
+        self.pictures = Pictures(self.pool, one.images.view.size, one.workers)
 
     def take(self, rows: np.ndarray) -> torch.Tensor:
         """Return the maps of these rows as they are, [n, M]: in half precision, or in full where they are exact."""
@@ -61,18 +45,13 @@ class StreamedMaps:
 
     def encoded(self, pictures: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the maps of pictures, each uint8 [3, H, W], in chunks that are filled up to one size."""
-        step = self.numerics.chunk
+        step = self.one.images.numerics.chunk
         starts = range(0, len(pictures), step)
         return torch.cat([self._chunk(torch.stack(list(pictures[start : start + step]))) for start in starts])
 
-    def _chunk(self, images: torch.Tensor) -> torch.Tensor:
-        count = len(images)
-        filled = torch.cat([images, images[-1:].expand(self.numerics.chunk - count, -1, -1, -1)])
-        with _full_precision():
-            pooled, levels = _forward(self.body, filled, self.view, self.numerics, self.device, True)
-        _check_finite(pooled[:count], self.encoder)
-        chosen = [levels[place][:count] for place in self.kept]
-        return torch.cat([level.flatten(1) for level in chosen], 1) if self.exact else pack_maps(chosen, count)
+    def _chunk(self, pictures: torch.Tensor) -> torch.Tensor:
+        _, maps = self.one.encoded(pictures)
+        return torch.cat([level.flatten(1) for level in maps], 1) if self.exact else pack_maps(maps, len(pictures))
 
 
 @dataclass(frozen=True)

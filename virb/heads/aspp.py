@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from virb.heads.levels import Inputs, Size, Source, choose, resize
+from virb.heads.levels import Inputs, Origin, Size, choose, resize
 from virb.heads.modules import Maps, ModuleHeads, drawn, entry
 
 STRIDES = (4, 16, 32)
@@ -25,7 +25,7 @@ RATES = (6, 12, 18)
 class Aspp(nn.Module):
     """ASPP on the coarse grid, joined with a little detail of the fine one, decoded and enlarged."""
 
-    def __init__(self, sources: Sequence[Source], channels: Sequence[int], rates: Sequence[int], outputs: int) -> None:
+    def __init__(self, sources: Sequence[Origin], channels: Sequence[int], rates: Sequence[int], outputs: int) -> None:
         super().__init__()
         self.sources = tuple(sources)
         widths = (DETAIL, WIDTH, WIDTH)

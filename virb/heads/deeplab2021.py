@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from virb.core.errors import UsageError
-from virb.heads.levels import Inputs, Size, Source, choose, resize
+from virb.heads.levels import Inputs, Origin, Size, choose, resize
 from virb.heads.modules import Maps, ModuleHeads, drawn
 from virb.heads.upshuffle import STRIDES, Upshuffle
 
@@ -73,7 +73,7 @@ class DeepLab(nn.Module):
 
     stage: nn.Module
 
-    def __init__(self, sources: Sequence[Source], fine: int, width: int, outputs: int) -> None:
+    def __init__(self, sources: Sequence[Origin], fine: int, width: int, outputs: int) -> None:
         super().__init__()
         self.sources = tuple(sources)
         self.detail = nn.Sequential(nn.Conv2d(fine, DETAIL, 1), BatchNorm(DETAIL, SLOW), nn.ReLU())

@@ -56,7 +56,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Source:
+class Origin:
     """Where a wanted map comes from: a level, and cells wanted per cell that the level has."""
 
     place: int
@@ -70,7 +70,7 @@ class Source:
         return resize(tensor, (height, width))
 
 
-def choose(inputs: Inputs, strides: Sequence[int]) -> tuple[Source, ...]:
+def choose(inputs: Inputs, strides: Sequence[int]) -> tuple[Origin, ...]:
     """Return the level that stands for each wanted stride, in the order of the question."""
     octaves = [math.log2(inputs.stride(place)) for place in range(len(inputs.levels))]
     nearest = {stride: min(octaves, key=lambda octave: (abs(octave - math.log2(stride)), octave)) for stride in strides}
@@ -81,7 +81,7 @@ def choose(inputs: Inputs, strides: Sequence[int]) -> tuple[Source, ...]:
         for turn, stride in enumerate(wanted, start=1):
             miss = octave - math.log2(stride)
             place = members[-(-turn * len(members) // len(wanted)) - 1]
-            chosen[stride] = Source(place, 1 if abs(miss) < _SAME else 2**miss)
+            chosen[stride] = Origin(place, 1 if abs(miss) < _SAME else 2**miss)
     return tuple(chosen[stride] for stride in strides)
 
 

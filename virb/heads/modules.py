@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 import torch
 from torch import nn
 
-from virb.heads.levels import Inputs, LevelMoments, Moments, Size, Source
+from virb.heads.levels import Inputs, LevelMoments, Moments, Origin, Size
 
 Module = TypeVar("Module", bound=nn.Module)
 Maps = dict[int, torch.Tensor]
@@ -131,6 +131,6 @@ def drawn(make: Callable[[], Module], generator: torch.Generator) -> Module:
     return module
 
 
-def entry(maps: Maps, source: Source, layer: nn.Module) -> torch.Tensor:
+def entry(maps: Maps, source: Origin, layer: nn.Module) -> torch.Tensor:
     """Return a source's map through a 1x1 layer and on its grid: in this order it is the same, and cheaper."""
     return source.fit(layer(maps[source.place]))

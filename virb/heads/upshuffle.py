@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from virb.heads.levels import Inputs, Size, Source, choose, resize
+from virb.heads.levels import Inputs, Origin, Size, choose, resize
 from virb.heads.modules import Maps, ModuleHeads, drawn, entry
 
 STRIDES = (32, 16, 8, 4, 2)
@@ -24,7 +24,7 @@ class Upshuffle(nn.Module):
     """From the coarsest map to the pixels; `widths` are those of the grids of `STRIDES`, coarse to fine."""
 
     def __init__(
-        self, sources: Sequence[Source], channels: Sequence[int], widths: Sequence[int], outputs: int, project: bool
+        self, sources: Sequence[Origin], channels: Sequence[int], widths: Sequence[int], outputs: int, project: bool
     ) -> None:
         super().__init__()
         self.sources = tuple(sources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -11,10 +12,8 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from virb.core.types import Numerics
-from virb.encode.encoder import Encoder
-from virb.heads import VERSIONS, state
-from virb.heads.fit import Fitted, FittedNeighbours, PixelFitted
+from virb.heads import VERSIONS
+from virb.heads.fit import Choice, Fitted
 from virb.records.record import (
     CurveFacts,
     DataFacts,
@@ -32,23 +31,25 @@ from virb.records.record import (
     record_stem,
 )
 from virb.run import virb2021
+from virb.run.encoder_run import EncoderRun
 from virb.run.options import Options
 from virb.run.plan import ImageSet, Job
-from virb.run.score import AnyFitted, Scored, _metrics, _units, breakdown_of, measured, resolution_of, value_of
+from virb.run.score import Scored, breakdown_of, measured, resolution_of, units, value_of
+from virb.run.tasks import metrics_of
 
 
 def make_record(
-    encoder: Encoder,
+    run: EncoderRun,
     image_set: ImageSet,
     job: Job,
-    fitted: AnyFitted,
+    fitted: Fitted,
     scored: Scored,
     seconds: dict[str, float],
-    options: Options,
 ) -> tuple[Record, dict[str, bytes]]:
     """Return the record and the files that stand beside it."""
+    encoder, options, choice = run.encoder, run.options, fitted.choice
     task, dataset, card = job.task, job.prepared.dataset, encoder.card
-    primary, *others = _metrics(job)
+    primary, *others = metrics_of(job.prepared)
     test, seeds = dataset.test, scored.statistics[primary.name]
     main, replicates = measured(primary, list(seeds), test.groups, test.digest)
     floor, _ = measured(primary, [scored.constant[primary.name]], test.groups, test.digest)
@@ -95,7 +96,7 @@ def make_record(
         protocol=ProtocolFacts(
             name=options.protocol.name, version=options.protocol.version, digest=options.protocol.digest()
         ),
-        view=ViewFacts(**asdict(image_set.view)),
+        view=ViewFacts(**asdict(image_set.images.view)),
         score=main,
         also={
             metric.name: measured(metric, list(scored.statistics[metric.name]), test.groups, test.digest)[0]
@@ -107,12 +108,12 @@ def make_record(
         breakdown=breakdown_of(primary, seeds, test.targets, scored.predictions, dataset.classes),
         replicates=[round(float(value), 6) for value in replicates],
         head=HeadFacts(name=job.prepared.head, version=VERSIONS[job.prepared.head]),
-        units=_units(dataset.test.groups),
-        setting=_setting(fitted, fitted.chosen),
-        settings=[_setting(fitted, place) for place in range(len(fitted.settings))],
-        curves=_curves(fitted),
-        train_loss=None if isinstance(fitted, FittedNeighbours) else fitted.curves.train_loss[-1][fitted.chosen],
-        numerics=asdict(_numerics(image_set, job)),
+        units=units(dataset.test.groups),
+        setting=_setting(choice, choice.chosen),
+        settings=[_setting(choice, place) for place in range(len(choice.settings))],
+        curves=_curves(choice),
+        train_loss=choice.train_loss,
+        numerics=asdict(image_set.numerics(task.level)),
         frozen=virb2021.frozen_under(job.prepared.head),
         device=_device_name(options.device),
         versions=_versions(),
@@ -125,13 +126,7 @@ def make_record(
     return record, files
 
 
-def _numerics(image_set: ImageSet, job: Job) -> Numerics:
-    """Return how this job's features were made: streamed maps may have smaller chunks than what is cached."""
-    streamed = image_set.streaming if job.task.level == "pixel" else None
-    return streamed.numerics if streamed else image_set.numerics
-
-
-def _files(job: Job, fitted: AnyFitted, scored: Scored, options: Options) -> dict[str, bytes]:
+def _files(job: Job, fitted: Fitted, scored: Scored, options: Options) -> dict[str, bytes]:
     """Return the samples, and the chosen heads where they were asked for."""
     stem = record_stem(job.task.name, options.protocol.name, job.resume)
     test = job.prepared.dataset.test
@@ -148,8 +143,8 @@ def _files(job: Job, fitted: AnyFitted, scored: Scored, options: Options) -> dic
     if scored.predictions is not None:
         arrays["predictions"] = scored.predictions.astype(np.int32)
     files = {f"{stem}.npz": pack_arrays(arrays)}
-    if options.save_heads and not isinstance(fitted, FittedNeighbours):  # these are the training samples themselves
-        files[f"{stem}.safetensors"] = _pack_heads(fitted, job.prepared.dataset.classes)
+    if options.save_heads and (tensors := fitted.tensors()):
+        files[f"{stem}.safetensors"] = _pack_heads(tensors, job.prepared.dataset.classes)
     return files
 
 
@@ -159,31 +154,22 @@ def _exact(rows: np.ndarray) -> np.ndarray:
     return short if np.array_equal(short.astype(np.float64), rows) else rows.astype(np.float64)
 
 
-def _pack_heads(fitted: Fitted | PixelFitted, classes: tuple[str, ...]) -> bytes:
+def _pack_heads(tensors: Mapping[str, torch.Tensor], classes: tuple[str, ...]) -> bytes:
     from safetensors.torch import save
 
-    states = [head.state() if isinstance(fitted, PixelFitted) else state(head) for head in fitted.heads]  # type: ignore[union-attr, arg-type]
-    tensors = {
-        f"seed{seed}.{name}": tensor.cpu().contiguous()
-        for seed, named in enumerate(states)
-        for name, tensor in named.items()
-    }
-    if isinstance(fitted, PixelFitted):
-        tensors |= {"output.mean": fitted.answer.mean.cpu(), "output.scale": fitted.answer.scale.cpu()}
-    elif fitted.setting.standardise:
-        tensors |= {"features.mean": fitted.mean.cpu(), "features.std": fitted.std.cpu()}
-    return save(tensors, metadata={"classes": "\n".join(classes)})
+    whole = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    return save(whole, metadata={"classes": "\n".join(classes)})
 
 
-def _setting(fitted: AnyFitted, place: int) -> SettingFacts:
-    return SettingFacts(**asdict(fitted.settings[place]), validation=number(fitted.validation[place]))
+def _setting(choice: Choice, place: int) -> SettingFacts:
+    return SettingFacts(**asdict(choice.settings[place]), validation=number(choice.validation[place]))
 
 
-def _curves(fitted: AnyFitted) -> CurveFacts:
+def _curves(choice: Choice) -> CurveFacts:
     def column(table: list[list[float]]) -> list[float | None]:
-        return [number(row[fitted.chosen]) if row else None for row in table]
+        return [number(row[choice.chosen]) if row else None for row in table]
 
-    curves = fitted.curves
+    curves = choice.curves
     return CurveFacts(
         epochs=curves.epochs,
         train_loss=column(curves.train_loss),

@@ -12,7 +12,7 @@ from virb.core.errors import VirbError
 from virb.records.record import Record
 from virb.run.journal import NAME, Journal
 from virb.run.options import Options
-from virb.run.plan import Missing
+from virb.run.tasks import Missing
 
 _NO_MEMORY = ("can't allocate memory", "cannot allocate memory", "not enough memory")
 _LESS = "free some memory, or use fewer --workers, a --limit, or a machine with more"

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
 
 import numpy as np
 import torch
 
-from virb.core.digest import seed_of
 from virb.core.errors import NumericsError
-from virb.core.types import IGNORED, Dataset, Features
-from virb.data.targets import Targets, any_known
-from virb.heads.fit import Fitted, FittedNeighbours, PixelFitted, predict, predict_neighbours, predict_pixels
-from virb.metrics import MeanIoU, Metric, PositionFloor, best_rarity, class_accuracies, coarsened, metric_for
+from virb.core.types import Features
+from virb.heads.fit import Fitted
+from virb.metrics import MeanIoU, Metric, class_accuracies
 from virb.metrics.stats import Interval, bootstrap, interval
 from virb.records.record import (
     Score,
     number,
 )
 from virb.run.plan import Job
+from virb.run.tasks import metrics_of
 from virb.run.truth import Truth
-
-_BATCH = 64
-AnyFitted = Fitted | FittedNeighbours | PixelFitted
-_COMPARED = 2000
-"""Training pictures on which constant maps are compared, at the most."""
 
 
 @dataclass(frozen=True)
@@ -40,90 +33,30 @@ class Scored:
     blank: dict[str, int] = field(default_factory=dict)  # samples of which no pixel counts, of train and test
 
 
-def score(job: Job, fitted: Fitted | FittedNeighbours, features: Features, device: torch.device) -> Scored:
+def score(job: Job, fitted: Fitted, truth: Truth, features: Features, device: torch.device) -> Scored:
     """Return statistics of every test sample, each scored exactly once per seed."""
-    test, classes = job.prepared.dataset.test, len(job.prepared.dataset.classes)
-    metrics = _metrics(job)
-    rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
-    predictions, done = [], 0
-    answers = (
-        predict_neighbours(fitted, features, test)
-        if isinstance(fitted, FittedNeighbours)
-        else predict(fitted, features, test, device)
-    )
-    for logits in answers:
-        _check_finite(logits)
-        targets = torch.from_numpy(test.targets[done : done + len(logits)]).to(device)
-        done += len(logits)
-        predictions.append(logits.argmax(-1).T.cpu().numpy())
-        for metric in metrics:
-            by_seed = [metric.statistics(logits[:, seed], targets) for seed in range(logits.shape[1])]
-            rows[metric.name].append(torch.stack(by_seed).cpu().numpy())
-    constant = {}
-    for metric in metrics:
-        output = torch.from_numpy(metric.constant(job.prepared.learnt.train.targets, classes))
-        constant[metric.name] = metric.statistics(output.expand(len(test), -1), torch.from_numpy(test.targets)).numpy()
-    joined = {name: np.concatenate(parts, axis=1) for name, parts in rows.items()}
-    return Scored(joined, constant, np.concatenate(predictions, axis=1))
-
-
-def score_pixels(job: Job, fitted: PixelFitted, features: Features, truth: Truth, device: torch.device) -> Scored:
-    """Return statistics of every test sample of a pixel task, each scored exactly once per seed."""
-    dataset = job.prepared.dataset
-    metrics = _metrics(job)
-    floors = constant_maps(dataset, truth.whole, metrics, device)
+    metrics = metrics_of(job.prepared)
+    floors = truth.floors(metrics, device)
     rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     below: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
-    above, blank = [], 0
-    for predictions, wanted in predict_pixels(fitted, features, truth.targets, job.prepared.tested, device):
-        for one in predictions:
+    beside: dict[str, list[np.ndarray]] = {}
+    for outputs, wanted in fitted.answers(features, job.prepared.tested):
+        for one in outputs:
             _check_finite(one)
         for metric in metrics:
-            constant = floors[metric.name](int(wanted.shape[-2]), int(wanted.shape[-1])).expand(wanted.shape)
-            by_seed = [metric.statistics(one, wanted) for one in predictions]
+            by_seed = [metric.statistics(one, wanted) for one in outputs]
             rows[metric.name].append(torch.stack(by_seed).cpu().numpy())
-            below[metric.name].append(metric.statistics(constant, wanted).cpu().numpy())
-        above.append(metrics[0].statistics(_coarse(wanted, features, truth.targets.size), wanted).cpu().numpy())
-        blank += int((~any_known(wanted)).sum())
+            below[metric.name].append(metric.statistics(floors[metric.name](wanted), wanted).cpu().numpy())
+        for name, part in truth.beside(outputs, wanted, features, metrics[0]).items():
+            beside.setdefault(name, []).append(part)
+    joined = {name: np.concatenate(parts) for name, parts in beside.items()}
     return Scored(
         {name: np.concatenate(parts, axis=1) for name, parts in rows.items()},
         {name: np.concatenate(parts) for name, parts in below.items()},
-        resolution=np.concatenate(above),
-        blank={"train": int(truth.whole.blank(dataset.train.targets).sum()), "test": blank},
+        predictions=joined["predictions"].T if "predictions" in joined else None,
+        resolution=joined.get("resolution"),
+        blank={"train": truth.blank, "test": int((~joined["known"]).sum()) if "known" in joined else 0},
     )
-
-
-def _coarse(wanted: torch.Tensor, features: Features, size: int) -> torch.Tensor:
-    """Return targets as the finest map could tell them; that of a piece goes on as far as the picture does."""
-    finest = max(features.levels, key=lambda level: level.height)
-    height, width = (
-        -(-side * cells // size) for side, cells in zip(wanted.shape[-2:], (finest.height, finest.width), strict=True)
-    )
-    return coarsened(wanted, height, width)
-
-
-def constant_maps(
-    dataset: Dataset, targets: Targets, metrics: Sequence[Metric], device: torch.device
-) -> dict[str, Callable[[int, int], torch.Tensor]]:
-    """Return by metric the best constant map on train, at any size: a class for each position, or its mean.
-
-    A position is one of the whole picture, also where heads see pieces and cannot know where these lie.
-    """
-    floor = PositionFloor(targets.kind, len(dataset.classes) or IGNORED)
-    train = dataset.train.targets
-    for target in _batches(targets, train, device):
-        floor.add(target)
-    some = np.sort(np.random.default_rng(seed_of("floor")).permutation(train)[:_COMPARED])
-    found: dict[str, Callable[[int, int], torch.Tensor]] = {}
-    for metric in metrics:
-        rarity = best_rarity(floor, metric, _batches(targets, some, device)) if targets.kind == "classes" else 0.0
-        found[metric.name] = lru_cache(maxsize=4)(partial(floor.output, rarity=rarity))
-    return found
-
-
-def _batches(targets: Targets, rows: np.ndarray, device: torch.device) -> Iterator[torch.Tensor]:
-    for start in range(0, len(rows), _BATCH):
-        yield targets.take(rows[start : start + _BATCH]).to(device)
 
 
 def _check_finite(outputs: torch.Tensor) -> None:
@@ -133,11 +66,6 @@ def _check_finite(outputs: torch.Tensor) -> None:
             "finite outputs",
             "look for test images whose features lie far outside those of training",
         )
-
-
-def _metrics(job: Job) -> list[Metric]:
-    task, classes = job.task, len(job.prepared.dataset.classes)
-    return [metric_for(name, task.dataset, task.target, classes) for name in job.prepared.metrics]
 
 
 def value_of(metric: Metric, rows: np.ndarray) -> float:
@@ -151,7 +79,7 @@ def measured(
     """Return a metric's mean over seeds with its interval, and the replicates behind it."""
     value = float(np.mean([metric.value(metric.totals(rows)) for rows in statistics]))
     replicates = bootstrap(statistics, groups, test_digest, metric.totals, metric.value)
-    return score_of(metric, interval(value, replicates, _units(groups))), replicates
+    return score_of(metric, interval(value, replicates, units(groups))), replicates
 
 
 def score_of(metric: Metric, span: Interval) -> Score:
@@ -167,7 +95,7 @@ def score_of(metric: Metric, span: Interval) -> Score:
     )
 
 
-def _units(groups: np.ndarray) -> int:
+def units(groups: np.ndarray) -> int:
     """Return how many groups of samples are independent of one another."""
     return len(np.unique(groups))
 

@@ -13,21 +13,18 @@ from torch import nn
 from virb.cards.encoder import EncoderCard
 from virb.cards.select import Selection
 from virb.core.progress import Progress, Silent
-from virb.core.types import Features
-from virb.data.tiles import Predicted
+from virb.core.types import Features, Predicted
 from virb.encode.load import check_encoder, load_encoder
-from virb.heads.fit import (
-    PixelFitted,
-    predict_pixels,
-)
 from virb.heads.fit.denormals import denormals_flushed
-from virb.metrics import metric_for
 from virb.records.record import beside, write
-from virb.run.harness import _features, _Measured, _measured
+from virb.run.encoder_run import EncoderRun
+from virb.run.harness import Measured, measure
 from virb.run.options import Options
 from virb.run.pictures import as_png, prediction_sheet
 from virb.run.pictures.answers import Answers, image_answers, pixel_answers
-from virb.run.plan import Job, Prepared, askable, image_sets, prepare
+from virb.run.plan import Job, image_sets
+from virb.run.report import Report
+from virb.run.tasks import Prepared, askable, metrics_of, prepare
 from virb.run.turns import check_writable
 
 
@@ -49,41 +46,34 @@ def show(
     if missing:
         raise missing[0].error
     with denormals_flushed():  # as above: the same numbers must come out
-        return _show(source, prepared, options, count, progress or Silent())
+        return _show(EncoderRun(load_encoder(source), options, progress or Silent(), Report()), prepared, count)
 
 
-def _show(
-    source: EncoderCard | nn.Module, prepared: list[Prepared], options: Options, count: int, progress: Progress
-) -> Path:
-    encoder = load_encoder(source)
-    if gaps := askable(encoder, prepared)[1]:
+def _show(run: EncoderRun, prepared: list[Prepared], count: int) -> Path:
+    if gaps := askable(run.encoder, prepared)[1]:
         raise gaps[0].error
-    before = image_sets(encoder, prepared, replace(options, force=False))[0].jobs[0].finished
-    (image_set,) = image_sets(encoder, prepared, replace(options, force=True))
+    before = image_sets(run.encoder, prepared, replace(run.options, force=False))[0].jobs[0].finished
+    (image_set,) = image_sets(run.encoder, prepared, replace(run.options, force=True))
     (job,) = image_set.jobs
     started = time.perf_counter()
-    features = _features(encoder, image_set, options, progress)
-    seconds = time.perf_counter() - started
-    measured = _measured(encoder, image_set, job, features, seconds, {}, options, progress)
+    features = run.features(image_set)
+    measured = measure(run, image_set, job, features, time.perf_counter() - started)
     record, files = (before, {}) if before else (measured.record, measured.files)
-    picture = as_png(prediction_sheet(record, job.prepared.dataset, _answers(job, measured, features, options, count)))
+    picture = as_png(prediction_sheet(record, job.prepared.dataset, _answers(job, measured, features, count)))
     name = f"{record.stem}.png"
     named = record.model_copy(update={"picture": beside(name, picture)})
-    return write(named, options.out, {**files, name: picture}).with_name(name)
+    return write(named, run.options.out, {**files, name: picture}).with_name(name)
 
 
-def _answers(job: Job, measured: _Measured, features: Features, options: Options, count: int) -> Answers:
+def _answers(job: Job, measured: Measured, features: Features, count: int) -> Answers:
     """Return some test samples with what the first seed's head makes of them."""
-    task, dataset, fitted, truth = job.task, job.prepared.dataset, measured.fitted, measured.truth
-    metric = metric_for(job.prepared.metrics[0], task.dataset, task.target, len(dataset.classes))
+    dataset, tested = job.prepared.dataset, job.prepared.tested
+    metric = metrics_of(job.prepared)[0]
     rows, classes = measured.scored.statistics[metric.name][0], measured.scored.predictions
     if classes is not None:
         return image_answers(metric, dataset, rows, classes[0], count)
-    assert isinstance(fitted, PixelFitted)
-    assert truth is not None
-    tested = job.prepared.tested
 
     def predicted(some: np.ndarray) -> Iterator[Predicted]:
-        return predict_pixels(fitted, features, truth.targets, tested.take(some), options.device)
+        return measured.fitted.answers(features, tested.take(some))
 
     return pixel_answers(metric, dataset, rows, predicted, count)

@@ -11,11 +11,11 @@ from virb.cards.task import Task
 from virb.core.errors import VirbError
 from virb.encode.stream import CHUNK
 from virb.heads import VERSIONS
-from virb.heads.fit import grid
-from virb.heads.fit.pixel import grid as pixel_grid
+from virb.heads.fit.pixels import grid as pixel_grid
+from virb.heads.fit.stack import grid
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, Metric, metric_for
 from virb.records.record import Record, comparison_key, resume_key
-from virb.run.plan import head_for, metrics_for
+from virb.run.tasks import head_for, metrics_for
 from virb.run.virb2021 import frozen_under
 from virb.submit.verdict import Finding
 

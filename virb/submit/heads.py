@@ -16,13 +16,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from virb.core.types import Features
+from virb.data.targets import Targets
 from virb.encode.encoder import Encoder
 from virb.heads import STACKS, Stack
 from virb.heads.dense import DENSE, PUBLISHED_DENSE, DenseHeads, Inputs
-from virb.heads.fit import Fitted, PixelFitted
+from virb.heads.fit import FittedPixels, FittedStack
 from virb.heads.fit.answer import Answer
-from virb.heads.fit.choice import Curves, Setting
+from virb.heads.fit.choice import Choice, Curves, Setting
 from virb.records.record import Record
 from virb.run.plan import Job
 from virb.submit.container import BundleError, refuse
@@ -87,7 +87,7 @@ def _tensors(heads: bytes, seeds: int) -> tuple[list[dict[str, torch.Tensor]], d
     return named, rest
 
 
-def image_heads(record: Record, job: Job, heads: bytes, encoder: Encoder, device: torch.device) -> Fitted:
+def image_heads(record: Record, job: Job, heads: bytes, encoder: Encoder, device: torch.device) -> FittedStack:
     """Return the heads of an image-level task."""
     named, rest = _tensors(heads, len(record.seeds))
     dataset, frames, width = job.prepared.dataset, job.task.frames, encoder.shape.width
@@ -98,11 +98,14 @@ def image_heads(record: Record, job: Job, heads: bytes, encoder: Encoder, device
     setting = _setting(record)
     size = width * frames
     mean, std = (_vector(rest, f"features.{name}", size, setting.standardise, device) for name in ("mean", "std"))
-    return Fitted((setting,), 0, np.zeros(1), Curves(), tuple(stacks), mean, std)
+    return FittedStack(_choice(setting), setting.standardise, tuple(stacks), mean, std)
+
+
+def _choice(setting: Setting) -> Choice:
+    return Choice((setting,), 0, np.zeros(1), Curves())
 
 
 def _setting(record: Record) -> Setting:
-
     chosen = record.setting
     if chosen.learning_rate is None or chosen.weight_decay is None:
         _misfit("cannot be, where nothing was trained")
@@ -132,14 +135,13 @@ def _vector(
 
 
 def pixel_heads(
-    record: Record, job: Job, heads: bytes, features: Features, size: int, encoder: Encoder, device: torch.device
-) -> PixelFitted:
+    record: Record, job: Job, heads: bytes, inputs: Inputs, targets: Targets, encoder: Encoder, device: torch.device
+) -> FittedPixels:
     """Return the heads of a pixel-wise task."""
     named, rest = _tensors(heads, len(record.seeds))
     mean, scale = rest.get("output.mean"), rest.get("output.scale")
     if mean is None or scale is None or mean.ndim != 3 or mean.shape != scale.shape:
         _misfit("do not say how outputs are read")
-    inputs = Inputs(features.levels, (size, size), job.task.frames)
     stacks = []
     for state in named:
         head = _empty_head(job, inputs, len(mean), encoder, device)
@@ -149,12 +151,12 @@ def pixel_heads(
             _misfit(f"do not fit: {str(error)[:200]}", error)
         stacks.append(head)
     answer = Answer(job.task.loss, mean.to(device), scale.to(device))
-    return PixelFitted((_setting(record),), 0, np.zeros(1), Curves(), tuple(stacks), answer)
+    return FittedPixels(_choice(_setting(record)), tuple(stacks), answer, targets)
 
 
 def _empty_head(job: Job, inputs: Inputs, outputs: int, encoder: Encoder, device: torch.device) -> DenseHeads:
 
     name, generator = job.prepared.head, torch.Generator()
     if name in PUBLISHED_DENSE:
-        return PUBLISHED_DENSE[name](1, inputs, outputs, generator, device, getattr(encoder.body, "model", None))
+        return PUBLISHED_DENSE[name](1, inputs, outputs, generator, device, encoder.model)
     return DENSE[name](1, inputs, outputs, generator, device)

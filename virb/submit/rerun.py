@@ -17,18 +17,18 @@ import torch
 from virb.cards.select import Selection, task
 from virb.core.digest import seed_of
 from virb.core.errors import VirbError
-from virb.core.types import Features, Numerics, Split
+from virb.core.types import Features, Images, Predicted, Split
 from virb.data.targets import unstored_targets
-from virb.data.tiles import Mosaic
 from virb.encode.encoder import Encoder
-from virb.encode.features import encode_maps
+from virb.encode.features import Pass
 from virb.encode.stream import StreamedMaps
-from virb.heads.fit import predict, predict_pixels
+from virb.heads.dense import Inputs
 from virb.metrics import METRICS, Mean, MeanIoU, Metric
 from virb.records.record import Record
 from virb.run.options import Options
-from virb.run.plan import ImageSet, Job, image_sets, prepare
-from virb.run.score import constant_maps
+from virb.run.plan import ImageSet, Job, image_sets
+from virb.run.tasks import prepare
+from virb.run.truth import constant_maps
 from virb.sample import ensure
 from virb.submit.container import BundleError
 from virb.submit.current import Cards, broken, stale
@@ -78,15 +78,46 @@ def rerun(
         )
     if problems := [*_same_samples(job, samples), *_same_facts(record, images, job, samples, how)]:
         return broken("; ".join(problems))
-    rows = chosen_rows(len(samples), how, record.keys.resume)
+    part = _Part(record, images, job, samples, metrics, chosen_rows(len(samples), how, record.keys.resume), how)
     try:
-        if record.task.level == "image":
-            return _image(record, images, job, samples, metrics, heads, rows, how)
-        return _pixels(record, images, job, samples, metrics, heads, rows, cards.protocol.size, how)
+        return _image(part, heads) if record.task.level == "image" else _pixels(part, heads, cards.protocol.size)
     except BundleError as error:
         return broken(error.found)
     except VirbError as error:  # a picture of ours that cannot be read, an encoder that answers NaN
         return Finding("consistent", f"not run again: {error.found}")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a record's test samples, to be scored again."""
+
+    record: Record
+    image_set: ImageSet
+    job: Job
+    samples: Samples
+    metrics: list[Metric]
+    rows: np.ndarray
+    how: Rerun
+
+    @property
+    def text(self) -> str:
+        """What was done."""
+        heads = len(self.record.seeds)
+        return f"{len(self.rows)} of {len(self.samples)} test samples were encoded and scored again with {heads} heads"
+
+    @property
+    def like(self) -> bool:
+        """Whether features are made here as they were made then, down to the last digits.
+
+        In half precision another device of the same kind may add up in another order, and one digit is much then.
+        """
+        numerics = self.image_set.images.numerics
+        same = {**self.record.numerics, "chunk": 0} == {**asdict(numerics), "chunk": 0}
+        return same and numerics.precision == "float32"
+
+    def over(self, images: Images) -> Pass:
+        """Return the encoder over some images, on this machine."""
+        return Pass(self.how.encoder, images, self.how.options.device, self.how.options.decoders)
 
 
 def check_encoder(record: Record, encoder: Encoder) -> Finding | None:
@@ -144,8 +175,9 @@ def _same_facts(record: Record, images: ImageSet, job: Job, samples: Samples, ho
         yield f"it says {record.data.counts}, the data have {dataset.counts}"
     if record.breakdown and list(record.breakdown) != list(dataset.classes):
         yield "its classes have other names than those of the data"
-    if record.view.model_dump() != asdict(images.view):
-        yield f"it says it saw {record.view.size} pixels; this encoder sees {images.view.size}, or has another mean"
+    view = images.images.view
+    if record.view.model_dump() != asdict(view):
+        yield f"it says it saw {record.view.size} pixels; this encoder sees {view.size}, or has another mean"
     if record.encoder.width != how.encoder.shape.width:
         yield f"it says the encoder has {record.encoder.width} features; it has {how.encoder.shape.width}"
     if record.task.level == "image" and samples.floor is not None:
@@ -161,73 +193,46 @@ def _floor(metric: Metric, job: Job) -> np.ndarray:
     return np.asarray(metric.statistics(output.expand(len(test), -1), torch.from_numpy(test.targets)).numpy())
 
 
-def _pooled(images: ImageSet, split: Split, how: Rerun) -> Features:
+def _pooled(part: _Part, split: Split) -> Features:
     """Return the pooled features of these samples alone, from the pictures and not from the cache."""
     rows = np.unique(split.index)
-    made = encode_maps(
-        how.encoder, images.pool, rows, images.view, images.numerics, how.options.device, how.options.decoders, ()
-    )
-    return Features(rows, torch.cat([pooled for pooled, _ in made]).to(how.options.device))
+    one = part.over(replace(part.image_set.images, rows=rows, kept=()))
+    return Features(rows, torch.cat([pooled for pooled, _ in one.chunks()]).to(one.device))
 
 
-def _maps(images: ImageSet, split: Split, how: Rerun) -> Features:
+def _maps(part: _Part, split: Split) -> Features:
     """Return features whose maps are made a batch at a time: those of a part may be too many for memory."""
-    rows, device = np.unique(split.index), how.options.device
-    numerics, exact = _numerics(images), images.streaming is not None and images.streaming.exact
-    maps = StreamedMaps(
-        how.encoder, images.pool, rows, images.view, numerics, images.kept, device, how.options.decoders, exact
-    )
-    every = how.encoder.levels(images.view.size)
-    return Features(rows, torch.empty(len(rows), 0), maps, tuple(every[place] for place in images.kept))
+    rows, streaming = np.unique(split.index), part.image_set.streaming
+    one = part.over(replace(part.image_set.streamed, rows=rows))
+    maps = StreamedMaps(one, exact=streaming is not None and streaming.exact)
+    return Features(rows, torch.empty(len(rows), 0), maps, one.levels)
 
 
-def _numerics(images: ImageSet) -> Numerics:
-    return images.streaming.numerics if images.streaming else images.numerics
-
-
-def _like(record: Record, images: ImageSet) -> bool:
-    """Tell whether features are made here as they were made then, down to the last digits.
-
-    In half precision another device of the same kind may add up in another order, and one digit is much then.
-    """
-    same = {**record.numerics, "chunk": 0} == {**asdict(images.numerics), "chunk": 0}
-    return same and images.numerics.precision == "float32"
-
-
-def _image(
-    record: Record,
-    images: ImageSet,
-    job: Job,
-    samples: Samples,
-    metrics: list[Metric],
-    heads: bytes,
-    rows: np.ndarray,
-    how: Rerun,
-) -> Finding:
-    device = how.options.device
-    split = job.prepared.dataset.test.take(rows)
-    fitted = image_heads(record, job, heads, how.encoder, device)
-    logits = torch.cat(list(predict(fitted, _pooled(images, split, how), split, device))).cpu()  # [n, S, K]
-    assert samples.predictions is not None
-    claimed = torch.from_numpy(samples.predictions[:, rows]).T  # [n, S]
-    like = _like(record, images)
-    tolerance = _SAME if like else _OTHER
+def _image(part: _Part, heads: bytes) -> Finding:
+    """Score samples again; each claimed class must be one that the heads give."""
+    device, metrics, rows = part.how.options.device, part.metrics, part.rows
+    split = part.job.prepared.dataset.test.take(rows)
+    fitted = image_heads(part.record, part.job, heads, part.how.encoder, device)
+    answers = [torch.stack(outputs, 1) for outputs, _ in fitted.answers(_pooled(part, split), split)]
+    logits = torch.cat(answers).cpu()  # [n, S, K]
+    assert part.samples.predictions is not None
+    claimed = torch.from_numpy(part.samples.predictions[:, rows]).T  # [n, S]
+    tolerance = _SAME if part.like else _OTHER
     apart, equal = _short(logits, claimed, tolerance)
-    text = f"{len(rows)} of {len(samples)} test samples were encoded and scored again with {len(record.seeds)} heads"
     if apart or not torch.isfinite(logits).all():
-        return broken(f"{text}: {apart} of {claimed.numel()} answers are not what the heads give")
+        return broken(f"{part.text}: {apart} of {claimed.numel()} answers are not what the heads give")
     targets = torch.from_numpy(split.targets)
     turned, gain = _turned(logits.argmax(-1), claimed, targets)
-    if turned > 2 + (_TURNED_SAME if like else _TURNED_OTHER) * claimed.numel() or gain > 1 + 3 * math.sqrt(
+    count = claimed.numel()
+    if turned > 2 + (_TURNED_SAME if part.like else _TURNED_OTHER) * claimed.numel() or gain > 1 + 3 * math.sqrt(
         turned * claimed.shape[1]
     ):
-        return broken(f"{text}: {turned} of {claimed.numel()} answers are others, {gain} more of them right than are")
-    if lucky := [
-        one.name for one in metrics if _lucky(one, logits, targets, samples.statistics[one.name][:, rows], tolerance)
-    ]:
-        return broken(f"{text}: hits of {', '.join(lucky)} are not what the heads give")
+        return broken(f"{part.text}: {turned} of {count} answers are others, {gain} more of them right than are")
+    statistics = part.samples.statistics
+    if lucky := [one.name for one in metrics if _lucky(one, logits, targets, statistics[one.name][:, rows], tolerance)]:
+        return broken(f"{part.text}: hits of {', '.join(lucky)} are not what the heads give")
     return Finding(
-        "verified", f"{text}: {equal} of {claimed.numel()} answers are the same, the rest within {tolerance:g}"
+        "verified", f"{part.text}: {equal} of {claimed.numel()} answers are the same, the rest within {tolerance:g}"
     )
 
 
@@ -260,48 +265,44 @@ def _lucky(metric: Metric, logits: torch.Tensor, targets: torch.Tensor, claimed:
     return bool((hits & never | ~hits & always).any())
 
 
-def _pixels(
-    record: Record,
-    images: ImageSet,
-    job: Job,
-    samples: Samples,
-    metrics: list[Metric],
-    heads: bytes,
-    rows: np.ndarray,
-    whole: int,
-    how: Rerun,
-) -> Finding:
+def _pixels(part: _Part, heads: bytes, whole: int) -> Finding:
     """Score whole pictures again, also those that are put together from tiles."""
-    shown, tested, device = job.prepared.shown, job.prepared.tested.take(rows), how.options.device
-    size = job.prepared.pieces.size if job.prepared.pieces else whole
-    split = tested.split if isinstance(tested, Mosaic) else tested
-    features = _maps(images, split, how)
-    alone = replace(shown, train=shown.train.take(rows[:0]), val=shown.val.take(rows[:0]), test=split)
-    targets = unstored_targets(alone, size, how.options.decoders)
-    fitted = pixel_heads(record, job, heads, features, images.view.size, how.encoder, device)
-    batch = max(16, _numerics(images).chunk)  # a chunk is filled up, however few pictures are wanted of it
-    constant = _constant(job, metrics[0], how.options, whole)
+    rows, metrics, samples = part.rows, part.metrics, part.samples
+    constant = _constant(part.job, metrics[0], part.how.options, whole)
     found: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     floor: list[np.ndarray] = []
-    for predictions, wanted in predict_pixels(fitted, features, targets, tested, device, batch):
+    for predictions, wanted in _pixel_answers(part, heads, whole):
         if constant is not None:
             below = constant(int(wanted.shape[-2]), int(wanted.shape[-1])).expand(wanted.shape)
             floor.append(metrics[0].statistics(below, wanted).cpu().numpy())
         for metric in metrics:
             by_seed = [metric.statistics(one, wanted) for one in predictions]
             found[metric.name].append(torch.stack(by_seed).cpu().numpy())
-    tolerance = _PIXELS_SAME if _like(record, images) else _PIXELS_OTHER
-    text = f"{len(rows)} of {len(samples)} test samples were encoded and scored again with {len(record.seeds)} heads"
     gaps = [
         _gap(metric, np.concatenate(found[metric.name], axis=1), samples.statistics[metric.name][:, rows])
         for metric in metrics
     ]
-    if not max(gaps) <= tolerance:
-        return broken(f"{text}: the statistics differ by {100 * max(gaps):.2g} %")
+    if not max(gaps) <= (_PIXELS_SAME if part.like else _PIXELS_OTHER):
+        return broken(f"{part.text}: the statistics differ by {100 * max(gaps):.2g} %")
     if floor and not _gap(metrics[0], np.concatenate(floor)[None], samples.floor[None, rows]) <= _PIXELS_SAME:
-        return broken(f"{text}: its floor is not that of the best constant answer to the training samples")
+        return broken(f"{part.text}: its floor is not that of the best constant answer to the training samples")
     left = "" if floor else f"; its floor was not, for it takes more than {_LEARNT:,} training pictures"
-    return Finding("verified", f"{text}: the statistics differ by {100 * max(gaps):.2g} % at most{left}")
+    return Finding("verified", f"{part.text}: the statistics differ by {100 * max(gaps):.2g} % at most{left}")
+
+
+def _pixel_answers(part: _Part, heads: bytes, whole: int) -> Iterator[Predicted]:
+    """Yield what the bundle's heads give for the chosen samples, and their targets."""
+    prepared, options, rows = part.job.prepared, part.how.options, part.rows
+    tested = prepared.tested.take(rows)
+    features = _maps(part, tested.split)
+    none = rows[:0]
+    shown = prepared.shown
+    alone = replace(shown, train=shown.train.take(none), val=shown.val.take(none), test=tested.split)
+    targets = unstored_targets(alone, prepared.pieces.size if prepared.pieces else whole, options.decoders)
+    inputs = Inputs(features.levels, (part.image_set.images.view.size,) * 2, part.job.task.frames)
+    fitted = pixel_heads(part.record, part.job, heads, inputs, targets, part.how.encoder, options.device)
+    # A chunk is filled up, however few pictures are wanted of it.
+    return fitted.answers(features, tested, max(16, part.image_set.streamed.numerics.chunk))
 
 
 def _constant(job: Job, metric: Metric, options: Options, size: int) -> Callable[[int, int], torch.Tensor] | None:

@@ -15,11 +15,11 @@ import torch
 from virb.cards.encoder_names import encoder_card
 from virb.cards.protocol import PixelTraining
 from virb.core.store import Store, StoredRows
-from virb.core.types import Dataset, Features, Level, Pool, Split, View
+from virb.core.types import Dataset, Features, Level, Pool, Split
 from virb.data.targets import Targets
 from virb.encode.load import load_encoder
 from virb.heads.dense import DENSE, DenseHeads, Inputs, LevelMoments
-from virb.heads.fit import fit_pixels
+from virb.heads.fit import PixelProbe
 from virb.heads.fit.answer import Answer
 from virb.heads.fit.denormals import denormals_flushed
 from virb.heads.fit.source import Source
@@ -76,19 +76,17 @@ def measure(made: World, batch: int, rounds: int, device: torch.device) -> tuple
         bare.append(clock() - started)
         began = clock()
 
-    fit_pixels(
-        made.features,
-        made.targets,
-        made.dataset,
-        head=HEAD,
-        view=View("squash", made.size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-        loss=LOSS,
+    PixelProbe(
         training=rules(batch, rounds + 1),
+        head=HEAD,
+        classes=len(CLASSES),
         metric=metric_for("iou", "bench", "bench", len(CLASSES)),
         name="bench",
         device=device,
-        advance=advance,
-    )
+        loss=LOSS,
+        targets=made.targets,
+        size=made.size,
+    ).fit(made.features, made.dataset.train, made.dataset.val, advance)
     return ours[1:], bare[1:]
 
 

@@ -16,10 +16,10 @@ from PIL import Image
 from virb.cards.encoder_names import encoder_card
 from virb.cards.protocol import Protocol
 from virb.cards.select import protocol
-from virb.core.types import Pool
+from virb.core.types import Images, Pool
 from virb.data.images import default_workers
 from virb.encode.cache import Cache
-from virb.encode.features import choose_numerics
+from virb.encode.features import Pass, choose_numerics
 from virb.encode.load import load_encoder
 from virb.run.options import choose_device
 from virb.run.plan import resolve_view
@@ -40,7 +40,8 @@ def compare(arch: str, size: int, images: int, rounds: int, device_name: str) ->
             store = Cache(Path(folder) / f"cache{turn}", 1 << 40)
             rows = np.arange(images)
             workers = default_workers(device)
-            seconds = _wall(lambda: store.features(encoder, pool, rows, view, numerics, workers=workers))  # noqa: B023
+            one = Pass(encoder, Images(pool, rows, view, numerics), device, workers)
+            seconds = _wall(lambda: store.features(one))  # noqa: B023
             harness.append(images / seconds)
             bare.append(images / _wall(lambda: _bare(model, images, view.size, device)))
     shares = sorted(one / two for one, two in zip(harness, bare, strict=True))

@@ -17,13 +17,17 @@ from virb.api import make_sample
 from virb.cards.encoder_names import encoder_card
 from virb.cards.protocol import Training
 from virb.cards.select import protocol, select_tasks
+from virb.core.progress import Silent
 from virb.core.types import Features, Split
 from virb.encode.load import load_encoder
-from virb.heads.fit import Fitted, fit, predict
+from virb.heads.fit import FittedStack, StackProbe
 from virb.heads.fit.denormals import denormals_flushed
 from virb.metrics import METRICS
+from virb.run.encoder_run import EncoderRun
 from virb.run.options import make_options
-from virb.run.plan import image_sets, prepare
+from virb.run.plan import image_sets
+from virb.run.report import Report
+from virb.run.tasks import prepare
 
 CPU = torch.device("cpu")
 _EPOCHS = 2
@@ -121,9 +125,7 @@ def compare_accuracy(samples: int, width: int, classes: int, full: bool) -> None
     print("\ntest accuracy in per cent; C of the logistic regression chosen on validation from 1e-3 to 1e3")
     print(f"  {'features':<28}{'quick':>8}{'standard':>10}{'logistic regression':>21}")
     for image_set in image_sets(encoder, prepared, options):
-        stored = options.features().features(
-            encoder, image_set.pool, image_set.rows, image_set.view, image_set.numerics, workers=options.decoders
-        )
+        stored = EncoderRun(encoder, options, Silent(), Report()).features(image_set)
         for job in image_set.jobs:
             data = job.prepared.dataset
             parts = {"train": data.train, "val": data.val, "test": data.test}
@@ -147,22 +149,12 @@ def _print_accuracies(
     print(f"  {name:<28}{shown}{reference:>21.1f}", flush=True)
 
 
-def _fit(features: Features, train: Split, val: Split, head: str, classes: int, training: Training) -> Fitted:
-    return fit(
-        features,
-        train,
-        val,
-        head=head,
-        classes=classes,
-        training=training,
-        metric=METRICS["top1"],
-        name="bench",
-        device=CPU,
-    )
+def _fit(features: Features, train: Split, val: Split, head: str, classes: int, training: Training) -> FittedStack:
+    return StackProbe(training, head, classes, METRICS["top1"], "bench", CPU).fit(features, train, val)
 
 
-def _accuracy(fitted: Fitted, features: Features, test: Split) -> float:
-    hits = torch.cat([logits.argmax(-1) for logits in predict(fitted, features, test, CPU)])
+def _accuracy(fitted: FittedStack, features: Features, test: Split) -> float:
+    hits = torch.cat([torch.stack(outputs, 1).argmax(-1) for outputs, _ in fitted.answers(features, test)])
     return float((hits.numpy() == test.targets[:, None]).mean())
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from virb.heads.fit.choice import Curves, Setting
-from virb.heads.fit.image import Fitted, Matrix, fit, grid, moments, on_device, predict
-from virb.heads.fit.neighbours import FittedNeighbours, fit_neighbours, predict_neighbours
-from virb.heads.fit.pixel import PixelFitted, epochs, fit_pixels, looks, predict_pixels
+from virb.heads.fit.choice import Choice, Curves, Setting
+from virb.heads.fit.neighbours import FittedNeighbours, NeighbourProbe
+from virb.heads.fit.pixels import FittedPixels, PixelProbe
+from virb.heads.fit.probe import Fitted, Probe, Tested
+from virb.heads.fit.stack import FittedStack, StackProbe
 
 __all__ = [
+    "Choice",
     "Curves",
     "Fitted",
     "FittedNeighbours",
-    "Matrix",
-    "PixelFitted",
+    "FittedPixels",
+    "FittedStack",
+    "NeighbourProbe",
+    "PixelProbe",
+    "Probe",
     "Setting",
-    "epochs",
-    "fit",
-    "fit_neighbours",
-    "fit_pixels",
-    "grid",
-    "looks",
-    "moments",
-    "on_device",
-    "predict",
-    "predict_neighbours",
-    "predict_pixels",
+    "StackProbe",
+    "Tested",
 ]

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from virb.core.errors import NumericsError
-from virb.core.types import IGNORED, Dataset
+from virb.core.types import IGNORED, Split
 from virb.data.targets import Targets
 
 
@@ -63,19 +63,20 @@ class Answer:
 def answer_to(
     loss: str,
     targets: Targets,
-    dataset: Dataset,
+    train: Split,
+    classes: int,
     device: torch.device,
     scaled: bool,
     weights: Sequence[float] | None,
 ) -> Answer:
     """Return how outputs are read: classes and values as they are, or values in units of their deviation."""
     if loss != "l1" or not scaled:
-        count = {"cross_entropy": len(dataset.classes), "binary": 1}.get(loss, targets.channels)
+        count = {"cross_entropy": classes, "binary": 1}.get(loss, targets.channels)
         ones = torch.ones(count, 1, 1, device=device)
         return Answer(loss, 0 * ones, ones, None if weights is None else torch.tensor(weights, device=device))
     sums = torch.zeros(3, targets.channels, dtype=torch.float64)
-    for start in range(0, len(dataset.train), 64):
-        values = targets.take(dataset.train.targets[start : start + 64]).view(-1, targets.channels, targets.size**2)
+    for start in range(0, len(train), 64):
+        values = targets.take(train.targets[start : start + 64]).view(-1, targets.channels, targets.size**2)
         kept = values.isfinite()
         exact = values.double().where(kept, 0.0)
         sums += torch.stack([kept.double().sum((0, 2)), exact.sum((0, 2)), exact.square().sum((0, 2))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -47,8 +47,35 @@ def average(curves: list[Curves]) -> Curves:
     return Curves(curves[0].epochs, mean("train_loss"), mean("val_loss"), mean("val_score"))
 
 
-def choose(curves: Curves, metric: Metric, error: Callable[[int], float]) -> tuple[int, np.ndarray]:
-    """Return the chosen setting; one that diverged in any seed is out, and said so."""
+@dataclass(frozen=True)
+class NeighbourSetting:
+    """One number of neighbours."""
+
+    neighbours: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which setting was taken, and how all of them compared."""
+
+    settings: tuple[Setting, ...] | tuple[NeighbourSetting, ...]
+    chosen: int
+    validation: np.ndarray  # [G], mean over seeds at the last epoch; nan without validation
+    curves: Curves
+
+    @property
+    def train_loss(self) -> float | None:
+        """The chosen setting's at the end; none where nothing is trained."""
+        losses = self.curves.train_loss[-1]
+        return losses[self.chosen] if losses else None
+
+
+def choose(settings: tuple[Setting, ...], curves: Curves, metric: Metric, error: Callable[[int], float]) -> Choice:
+    """Return the choice of a setting; one that diverged in any seed is out, and said so.
+
+    Scores of a few hundred samples are too coarse to tell settings apart, and taking the highest takes the luckiest.
+    So: of all settings within one standard error of the highest mean score, the one with the lowest loss.
+    """
     scores, losses = np.array(curves.val_score[-1]), np.array(curves.val_loss[-1])
     finite = np.isfinite(curves.train_loss[-1])
     if not finite.any():
@@ -56,11 +83,12 @@ def choose(curves: Curves, metric: Metric, error: Callable[[int], float]) -> tup
     if not finite.all():
         log.warning("%d of %d settings diverged and are out of the choice", int((~finite).sum()), len(finite))
     if np.isnan(scores).all():  # nothing held out: the protocol has one setting
-        return int(np.flatnonzero(finite)[0]), scores
+        return Choice(settings, int(np.flatnonzero(finite)[0]), scores, curves)
     order = scores if metric.direction == "higher" else -scores
     order = np.where(finite, order, -np.inf)
     close = np.flatnonzero(order >= order.max() - error(int(order.argmax())))
-    return int(close[np.argmin(np.where(np.isfinite(losses[close]), losses[close], np.inf))]), scores
+    chosen = int(close[np.argmin(np.where(np.isfinite(losses[close]), losses[close], np.inf))])
+    return Choice(settings, chosen, scores, curves)
 
 
 def standard_error(rows: list[np.ndarray], val: Split, metric: Metric) -> float:
@@ -86,3 +114,8 @@ def one_thread(wanted: bool) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def named_by_seed(states: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Return the tensors of every seed's head under one roof."""
+    return {f"seed{seed}.{name}": tensor for seed, named in enumerate(states) for name, tensor in named.items()}

@@ -6,7 +6,7 @@ nearer; every neighbour has one vote; of classes with as many votes the first on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from virb.cards.protocol import Neighbours
 from virb.core.errors import NumericsError
-from virb.core.types import Features, Split
-from virb.heads.fit.choice import Curves
-from virb.heads.fit.image import Matrix
+from virb.core.types import Features, Predicted, Split
+from virb.heads.fit.choice import Choice, Curves, NeighbourSetting
+from virb.heads.fit.probe import Advance, Tested, Work
+from virb.heads.fit.stack import Matrix
 from virb.metrics import Metric
 
 _ROWS, _COLUMNS = 512, 8192
@@ -27,62 +28,62 @@ _PLACES = 1 << 32
 
 
 @dataclass(frozen=True)
-class NeighbourSetting:
-    """One number of neighbours."""
-
-    neighbours: int
-
-
-@dataclass(frozen=True)
 class FittedNeighbours:
-    """The training samples themselves, and the number of neighbours chosen on validation."""
+    """The training samples themselves, and how many of them are asked."""
 
-    settings: tuple[NeighbourSetting, ...]
-    chosen: int
-    validation: np.ndarray  # [G]; nan without validation
-    curves: Curves
+    choice: Choice
+    neighbours: int
     samples: Matrix
     classes: int
 
+    def answers(self, features: Features, test: Tested) -> Iterator[Predicted]:
+        """Yield scores [n, K] and targets, batch by batch; the highest score is the predicted class."""
+        for inputs, targets in Matrix(features, test.split, self.samples.device).batches(_ROWS):
+            yield [votes(nearest_targets(self.samples, inputs, self.neighbours), self.classes)], targets
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Nothing was trained: these would be the training samples."""
+        return {}
+
+
+@dataclass(frozen=True)
+class NeighbourProbe:
+    """Nothing is trained; the number of neighbours that does best on validation is asked."""
+
+    training: Neighbours
+    classes: int
+    metric: Metric
+    device: torch.device
+
     @property
-    def setting(self) -> NeighbourSetting:
-        """The chosen number."""
-        return self.settings[self.chosen]
+    def work(self) -> Work:
+        """One choice."""
+        return Work("neighbours of", 1, "choice")
 
+    def fit(
+        self, features: Features, train: Split, val: Tested, advance: Advance = lambda count: None
+    ) -> FittedNeighbours:
+        """Return the training samples with the number of neighbours that does best on validation."""
+        samples, held = Matrix(features, train, self.device), Matrix(features, val.split, self.device)
+        counts = tuple(sorted({min(count, len(samples)) for count in self.training.neighbours}))
+        scores = self._scores(samples, held, counts)
+        advance(1)
+        order = scores if self.metric.direction == "higher" else -scores
+        chosen = int(np.nanargmax(order)) if np.isfinite(order).any() else 0
+        settings = tuple(NeighbourSetting(count) for count in counts)
+        choice = Choice(settings, chosen, scores, Curves([0], [[]], [[]], [scores.tolist()]))
+        return FittedNeighbours(choice, counts[chosen], samples, self.classes)
 
-def fit_neighbours(
-    features: Features,
-    train: Split,
-    val: Split,
-    *,
-    classes: int,
-    training: Neighbours,
-    metric: Metric,
-    device: torch.device,
-    advance: Callable[[int], None] = lambda count: None,
-) -> FittedNeighbours:
-    """Return the training samples with the number of neighbours that does best on validation."""
-    samples, held = Matrix(features, train, device), Matrix(features, val, device)
-    counts = tuple(sorted({min(count, len(samples)) for count in training.neighbours}))
-    settings = tuple(NeighbourSetting(count) for count in counts)
-    rows: list[list[np.ndarray]] = [[] for _ in counts]
-    for inputs, targets in held.batches(_ROWS):
-        nearest = nearest_targets(samples, inputs, counts[-1])
-        for place, count in enumerate(counts):
-            rows[place].append(metric.statistics(votes(nearest[:, :count], classes), targets).cpu().numpy())
-    advance(1)
-    scores = np.array([float(metric.value(metric.totals(np.concatenate(part)))) if part else np.nan for part in rows])
-    order = scores if metric.direction == "higher" else -scores
-    chosen = int(np.nanargmax(order)) if np.isfinite(order).any() else 0
-    curves = Curves([0], [[]], [[]], [scores.tolist()])
-    return FittedNeighbours(settings, chosen, scores, curves, samples, classes)
-
-
-def predict_neighbours(fitted: FittedNeighbours, features: Features, split: Split) -> Iterator[torch.Tensor]:
-    """Yield scores [n, 1, K], batch by batch in the split's order; the highest is the predicted class."""
-    for inputs, _ in Matrix(features, split, fitted.samples.device).batches(_ROWS):
-        nearest = nearest_targets(fitted.samples, inputs, fitted.setting.neighbours)
-        yield votes(nearest, fitted.classes)[:, None]
+    def _scores(self, samples: Matrix, held: Matrix, counts: tuple[int, ...]) -> np.ndarray:
+        """Return the validation score of each number; nan without validation."""
+        rows: list[list[np.ndarray]] = [[] for _ in counts]
+        for inputs, targets in held.batches(_ROWS):
+            nearest = nearest_targets(samples, inputs, counts[-1])
+            for place, count in enumerate(counts):
+                statistics = self.metric.statistics(votes(nearest[:, :count], self.classes), targets)
+                rows[place].append(statistics.cpu().numpy())
+        joined = [np.concatenate(part) if part else None for part in rows]
+        return np.array([np.nan if one is None else self.metric.value(self.metric.totals(one)) for one in joined])
 
 
 @torch.inference_mode()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,10 +19,11 @@ from torch.nn import functional
 from virb.cards.protocol import Training
 from virb.core.digest import seed_of
 from virb.core.errors import NumericsError
-from virb.core.types import Features, Split
-from virb.heads import STACKS, Stack, select
+from virb.core.types import Features, Predicted, Split
+from virb.heads import STACKS, Stack, select, state
 from virb.heads.fit.adam import StackedAdam
-from virb.heads.fit.choice import Curves, Setting, average, choose, one_thread, standard_error
+from virb.heads.fit.choice import Choice, Curves, Setting, average, choose, named_by_seed, one_thread, standard_error
+from virb.heads.fit.probe import Advance, Tested, Work
 from virb.metrics import Metric
 
 log = logging.getLogger(__name__)
@@ -37,21 +38,25 @@ _TINY = 1e-6
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """The chosen setting's heads, one per seed, and how they came to be chosen."""
+class FittedStack:
+    """The chosen setting's heads, one per seed."""
 
-    settings: tuple[Setting, ...]
-    chosen: int
-    validation: np.ndarray  # [G], mean over seeds at the last epoch; nan without validation
-    curves: Curves
+    choice: Choice
+    standardise: bool
     heads: tuple[Stack, ...]
     mean: torch.Tensor  # [T * D]
     std: torch.Tensor  # [T * D]
 
-    @property
-    def setting(self) -> Setting:
-        """The chosen cell of the grid."""
-        return self.settings[self.chosen]
+    def answers(self, features: Features, test: Tested) -> Iterator[Predicted]:
+        """Yield the logits [n, K] of each seed and the targets, batch by batch in the split's order."""
+        for inputs, targets in Matrix(features, test.split, self.mean.device).batches():
+            shown = (inputs - self.mean) / self.std if self.standardise else inputs
+            yield [head.logits(shown)[:, 0] for head in self.heads], targets
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return each seed's parameters, and the moments that inputs are standardised by."""
+        moments = {"features.mean": self.mean.cpu(), "features.std": self.std.cpu()} if self.standardise else {}
+        return named_by_seed([state(head) for head in self.heads]) | moments
 
 
 class Matrix:
@@ -77,43 +82,42 @@ class Matrix:
             yield self.rows(chosen), self.targets[chosen.to(self.targets.device)]
 
 
-def fit(
-    features: Features,
-    train: Split,
-    val: Split,
-    *,
-    head: str,
-    classes: int,
-    training: Training,
-    metric: Metric,
-    name: str,
-    device: torch.device,
-    advance: Callable[[int], None] = lambda count: None,
-) -> Fitted:
-    """Return heads of the setting that does best on validation.
+@dataclass(frozen=True)
+class StackProbe:
+    """Heads on pooled features, linear or of several frames; all settings of a seed are trained side by side."""
 
-    Scores of a few hundred samples are too coarse to tell settings apart, and taking the highest takes the luckiest.
-    So: of all settings within one standard error of the highest mean score, the one with the lowest loss.
-    """
-    samples, held = Matrix(features, train, device), Matrix(features, val, device)
-    mean, std = moments(samples)
-    settings = grid(training)
-    runs = [
-        _Run(samples, held, settings, (mean, std), head, classes, training, metric, f"{name}/{seed}", device)
-        for seed in range(training.seeds)
-    ]
-    with one_thread(_small(runs[0], training.batch, device)):
-        for run in runs:
-            run.train(advance)
-    curves = average([run.curves for run in runs])
-    chosen, validation = choose(
-        curves, metric, lambda place: standard_error([run.rows[place] for run in runs], val, metric)
-    )
-    heads = tuple(run.head(chosen) for run in runs)
-    return Fitted(settings, chosen, validation, curves, heads, mean, std)
+    training: Training
+    head: str
+    classes: int
+    metric: Metric
+    name: str
+    device: torch.device
+
+    @property
+    def work(self) -> Work:
+        """Training, by epochs of all seeds."""
+        return Work("train", self.training.epochs * self.training.seeds, "epochs")
+
+    def fit(self, features: Features, train: Split, val: Tested, advance: Advance = lambda count: None) -> FittedStack:
+        """Return heads of the setting that does best on validation."""
+        samples, held = Matrix(features, train, self.device), Matrix(features, val.split, self.device)
+        scale = moments(samples)
+        settings = grid(self.training)
+        runs = [_StackRun(self, samples, held, scale, seed) for seed in range(self.training.seeds)]
+        with one_thread(_small(runs[0], self.training.batch, self.device)):
+            for run in runs:
+                run.train(advance)
+        choice = choose(
+            settings,
+            average([run.curves for run in runs]),
+            self.metric,
+            lambda place: standard_error([run.rows[place] for run in runs], val.split, self.metric),
+        )
+        heads = tuple(run.head(choice.chosen) for run in runs)
+        return FittedStack(choice, settings[choice.chosen].standardise, heads, *scale)
 
 
-def _small(run: _Run, batch: int, device: torch.device) -> bool:
+def _small(run: _StackRun, batch: int, device: torch.device) -> bool:
     work = batch * sum(stack.parameters[0].numel() for _, stack in run.stacks)
     return device.type == "cpu" and work < _SMALL_WORK
 
@@ -122,13 +126,6 @@ def grid(training: Training) -> tuple[Setting, ...]:
     """Return every setting; raw ones come first, so that each stack is one run of settings."""
     cells = itertools.product(sorted(training.standardise), training.learning_rates, training.weight_decays)
     return tuple(Setting(rate, decay, standardise) for standardise, rate, decay in cells)
-
-
-def predict(fitted: Fitted, features: Features, split: Split, device: torch.device) -> Iterator[torch.Tensor]:
-    """Yield the logits [n, S, K] of the chosen heads, batch by batch in the split's order."""
-    for inputs, _ in Matrix(features, split, device).batches():
-        shown = (inputs - fitted.mean) / fitted.std if fitted.setting.standardise else inputs
-        yield torch.cat([head.logits(shown) for head in fitted.heads], dim=1)
 
 
 def moments(samples: Matrix) -> tuple[torch.Tensor, torch.Tensor]:
@@ -149,51 +146,36 @@ def moments(samples: Matrix) -> tuple[torch.Tensor, torch.Tensor]:
     return (pivot + shift).float(), std.float()
 
 
-def on_device(features: Features, device: torch.device) -> Features:
-    """Keep features on the GPU while heads train, where they fit."""
-    if device.type != "cuda":
-        return features
-    try:
-        return replace(features, pooled=features.pooled.to(device))
-    except torch.OutOfMemoryError:
-        log.warning("the features do not fit on %s: they stay in memory", device)
-        return features
-
-
-class _Run:
+class _StackRun:
     """One seed: its initial weights, its order of samples, its stacks of settings."""
 
     def __init__(
         self,
+        probe: StackProbe,
         samples: Matrix,
         held: Matrix,
-        settings: tuple[Setting, ...],
         moments: tuple[torch.Tensor, torch.Tensor],
-        head: str,
-        classes: int,
-        training: Training,
-        metric: Metric,
-        name: str,
-        device: torch.device,
+        seed: int,
     ) -> None:
         self.samples, self.held, self.moments = samples, held, moments
-        self.settings, self.training, self.metric = settings, training, metric
-        self.device = device
+        self.settings, self.training, self.metric = grid(probe.training), probe.training, probe.metric
+        self.device = probe.device
+        name = f"{probe.name}/{seed}"
         self.order = torch.Generator().manual_seed(seed_of(f"order/{name}"))
         self.stacks: list[tuple[bool, Stack]] = []
         self.curves = Curves()
         self.rows: list[np.ndarray] = []  # per setting, the validation statistics of the last look
         frames = samples.index.shape[1]
         width = samples.pooled.shape[1]
-        for standardise, cells in itertools.groupby(settings, key=lambda setting: setting.standardise):
+        for standardise, cells in itertools.groupby(self.settings, key=lambda setting: setting.standardise):
             members = list(cells)
             initial = torch.Generator().manual_seed(seed_of(f"head/{name}"))
-            stack = STACKS[head](len(members), width, frames, classes, initial, device)
+            stack = STACKS[probe.head](len(members), width, frames, probe.classes, initial, self.device)
             self.stacks.append((standardise, stack))
-        decays = [setting.weight_decay for setting in settings]
-        self.optimiser = StackedAdam(training.optimiser, [stack for _, stack in self.stacks], decays)
+        decays = [setting.weight_decay for setting in self.settings]
+        self.optimiser = StackedAdam(self.training.optimiser, [stack for _, stack in self.stacks], decays)
 
-    def train(self, advance: Callable[[int], None]) -> None:
+    def train(self, advance: Advance) -> None:
         """Train every setting for all epochs."""
         steps = -(-len(self.samples) // self.training.batch)
         every = max(1, self.training.epochs // _CURVE_POINTS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,12 +19,12 @@ from torch import nn
 from virb.cards.protocol import PixelTraining
 from virb.core.digest import seed_of
 from virb.core.errors import NumericsError
-from virb.core.types import Dataset, Features, Split, View
+from virb.core.types import Features, Predicted, Split
 from virb.data.targets import Targets
-from virb.data.tiles import Mosaic, Pieces, Predicted
 from virb.heads.dense import DENSE, PUBLISHED_DENSE, DenseHeads, Inputs, LevelMoments
 from virb.heads.fit.answer import Answer, answer_to
-from virb.heads.fit.choice import Curves, Setting, average, choose, one_thread, standard_error
+from virb.heads.fit.choice import Choice, Curves, Setting, average, choose, named_by_seed, one_thread, standard_error
+from virb.heads.fit.probe import Advance, Tested, Work
 from virb.heads.fit.source import Source
 from virb.metrics import Metric
 
@@ -36,105 +36,112 @@ _MOMENT_SAMPLES = 512
 
 
 @dataclass(frozen=True)
-class PixelFitted:
-    """The chosen setting's heads, one per seed, and how they came to be chosen."""
+class FittedPixels:
+    """The chosen setting's heads, one per seed, and what their answers are compared with."""
 
-    settings: tuple[Setting, ...]
-    chosen: int
-    validation: np.ndarray  # [G], mean over the search's seeds at the last epoch; nan without validation
-    curves: Curves
+    choice: Choice
     heads: tuple[DenseHeads, ...]
     answer: Answer
+    targets: Targets
+
+    def answers(self, features: Features, test: Tested, batch: int = 16) -> Iterator[Predicted]:
+        """Yield every seed's predictions and the targets in the samples' order: batches, or whole pictures."""
+        return test.joined(self._shown(features, test.split, batch))
+
+    @torch.inference_mode()
+    def _shown(self, features: Features, split: Split, batch: int) -> Iterator[Predicted]:
+        size = (self.targets.size, self.targets.size)
+        source = Source(features, self.targets, self.answer.mean.device, self.heads[0].places)
+        for maps, wanted in source.batches(split, batch):
+            outputs = [answered(head, maps, size)[0] for head in self.heads]
+            yield [self.answer.predict(output) for output in outputs], wanted
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return each seed's parameters, and how outputs are read."""
+        read = {"output.mean": self.answer.mean.cpu(), "output.scale": self.answer.scale.cpu()}
+        return named_by_seed([head.state() for head in self.heads]) | read
+
+
+@dataclass(frozen=True)
+class PixelProbe:
+    """Heads on maps; all settings of all seeds that are trained together share each batch."""
+
+    training: PixelTraining
+    head: str
+    classes: int
+    metric: Metric
+    name: str
+    device: torch.device
+    loss: str
+    targets: Targets
+    size: int
+    """Pixels of the view's side."""
+    model: nn.Module | None = None
+    """The encoder's own, for heads that train a copy of a part of it."""
+    weights: Sequence[float] | None = None
+    """Of classes in the loss."""
+    precision: torch.dtype | None = None
+    """Of the heads' products, None for full. Published heads are always trained in full."""
+    crops: int = 1
+    """Pieces of each training sample, one after another, of which every epoch takes the next."""
 
     @property
-    def setting(self) -> Setting:
-        """The chosen cell of the grid."""
-        return self.settings[self.chosen]
+    def work(self) -> Work:
+        """Training, by epochs: of the search, and of the seeds that only the chosen setting is trained with."""
+        rest = self.training.search_seeds < self.training.seeds
+        return Work("train", self.training.epochs * (1 + rest), "epochs")
 
+    def fit(self, features: Features, train: Split, val: Tested, advance: Advance = lambda count: None) -> FittedPixels:
+        """Return heads of the setting that does best on validation: searched with some seeds, trained with all."""
+        scaled = self.training.scale_targets
+        answer = answer_to(self.loss, self.targets, train, self.classes, self.device, scaled, self.weights)
+        lesson = _Lesson(self, Source(features, self.targets, self.device), train, val, answer)
+        with one_thread(self.head == "dense_linear" and self.device.type == "cpu"):
+            return self._fitted(lesson, advance)
 
-def fit_pixels(
-    features: Features,
-    targets: Targets,
-    dataset: Dataset,
-    *,
-    head: str,
-    view: View,
-    loss: str,
-    training: PixelTraining,
-    metric: Metric,
-    name: str,
-    device: torch.device,
-    advance: Callable[[int], None] = lambda count: None,
-    model: nn.Module | None = None,
-    weights: Sequence[float] | None = None,
-    precision: torch.dtype | None = None,
-    pieces: Pieces | None = None,
-) -> PixelFitted:
-    """Return heads of the setting that does best on validation: searched with some seeds, trained with all.
+    def _fitted(self, lesson: _Lesson, advance: Advance) -> FittedPixels:
+        settings, training = grid(self.training), self.training
+        some = min(training.search_seeds, training.seeds)
+        search = _PixelRun(lesson, settings, range(some))
+        search.train(advance)
+        choice = choose(
+            settings,
+            average(search.curves),
+            self.metric,
+            lambda place: standard_error([rows[place] for rows in search.rows], lesson.val.pictures, self.metric),
+        )
+        heads = [one.select(choice.chosen) for one in search.heads]
+        if some < training.seeds:
+            more = _PixelRun(lesson, (settings[choice.chosen],), range(some, training.seeds))
+            more.train(advance)
+            heads += [one.select(0) for one in more.heads]
+        return FittedPixels(choice, tuple(heads), lesson.answer, self.targets)
 
-    `model` is the encoder's own, for heads that train a copy of a part of it; `weights` are those of classes in the
-    loss; `precision` is that of the heads' products, None for full. Published heads are always trained in full.
-    `pieces` are what `dataset` is then made of: an epoch takes one crop of each training sample, and validation scores
-    whole pictures.
-    """
-    source = Source(features, targets, device)
-    answer = answer_to(loss, targets, dataset, device, training.scale_targets, weights)
-    inputs = Inputs(features.levels, (view.size, view.size), dataset.train.index.shape[1])
-    maker = _maker(head, inputs, answer.outputs, device, model, precision)
-    with one_thread(head == "dense_linear" and device.type == "cpu"):
-        return _fit_pixels(source, dataset, pieces, answer, maker, training, metric, name, advance)
-
-
-Maker = Callable[[int, torch.Generator], DenseHeads]
-
-
-def _maker(
-    head: str,
-    inputs: Inputs,
-    outputs: int,
-    device: torch.device,
-    model: nn.Module | None,
-    precision: torch.dtype | None,
-) -> Maker:
-    """Return what makes heads of so many settings from a generator."""
-
-    def make(settings: int, generator: torch.Generator) -> DenseHeads:
-        if head in PUBLISHED_DENSE:
-            return PUBLISHED_DENSE[head](settings, inputs, outputs, generator, device, model)
-        heads = DENSE[head](settings, inputs, outputs, generator, device)
-        heads.precision = precision
+    def made(self, settings: int, inputs: Inputs, outputs: int, generator: torch.Generator) -> DenseHeads:
+        """Return new heads of so many settings."""
+        if self.head in PUBLISHED_DENSE:
+            return PUBLISHED_DENSE[self.head](settings, inputs, outputs, generator, self.device, self.model)
+        heads = DENSE[self.head](settings, inputs, outputs, generator, self.device)
+        heads.precision = self.precision
         return heads
 
-    return make
 
+@dataclass(frozen=True)
+class _Lesson:
+    """What all runs of one probe learn from."""
 
-def _fit_pixels(
-    source: Source,
-    dataset: Dataset,
-    pieces: Pieces | None,
-    answer: Answer,
-    maker: Maker,
-    training: PixelTraining,
-    metric: Metric,
-    name: str,
-    advance: Callable[[int], None],
-) -> PixelFitted:
-    settings = grid(training)
-    some = min(training.search_seeds, training.seeds)
-    search = _Run(source, dataset, pieces, answer, maker, settings, range(some), training, metric, name)
-    search.train(advance)
-    curves = average(search.curves)
-    val = pieces.val.pictures if pieces else dataset.val
-    chosen, validation = choose(
-        curves, metric, lambda place: standard_error([rows[place] for rows in search.rows], val, metric)
-    )
-    heads = [one.select(chosen) for one in search.heads]
-    if some < training.seeds:
-        rest = range(some, training.seeds)
-        more = _Run(source, dataset, pieces, answer, maker, settings[chosen : chosen + 1], rest, training, metric, name)
-        more.train(advance)
-        heads += [one.select(0) for one in more.heads]
-    return PixelFitted(settings, chosen, validation, curves, tuple(heads), answer)
+    probe: PixelProbe
+    source: Source
+    train: Split
+    val: Tested
+    answer: Answer
+
+    def heads(self, settings: int, seed: int) -> DenseHeads:
+        """Return new heads of one seed."""
+        size = self.probe.size
+        inputs = Inputs(self.source.features.levels, (size, size), self.train.index.shape[1])
+        generator = torch.Generator().manual_seed(seed_of(f"head/{self.probe.name}/{seed}"))
+        return self.probe.made(settings, inputs, self.answer.outputs, generator)
 
 
 def grid(training: PixelTraining) -> tuple[Setting, ...]:
@@ -144,38 +151,10 @@ def grid(training: PixelTraining) -> tuple[Setting, ...]:
     return tuple(Setting(rate, decay, standardise) for rate, decay in cells)
 
 
-def epochs(training: PixelTraining) -> int:
-    """Return how many epochs `advance` will be told of."""
-    return training.epochs * (1 + (training.search_seeds < training.seeds))
-
-
 def looks(training: PixelTraining) -> list[int]:
     """Return after which epochs validation is looked at: a few times on the way, and at the end."""
     every = max(1, training.epochs // _CURVE_POINTS)
     return [epoch for epoch in range(1, training.epochs + 1) if epoch % every == 0 or epoch == training.epochs]
-
-
-def predict_pixels(
-    fitted: PixelFitted,
-    features: Features,
-    targets: Targets,
-    split: Split | Mosaic,
-    device: torch.device,
-    batch: int = 16,
-) -> Iterator[Predicted]:
-    """Yield the predictions of every seed's head and the targets in the split's order: batches, or whole pictures."""
-    if isinstance(split, Mosaic):
-        return split.joined(_predicted(fitted, features, targets, split.split, device, batch))
-    return _predicted(fitted, features, targets, split, device, batch)
-
-
-@torch.inference_mode()
-def _predicted(
-    fitted: PixelFitted, features: Features, targets: Targets, split: Split, device: torch.device, batch: int
-) -> Iterator[Predicted]:
-    for maps, wanted in Source(features, targets, device, fitted.heads[0].places).batches(split, batch):
-        outputs = [answered(head, maps, (targets.size, targets.size))[0] for head in fitted.heads]
-        yield [fitted.answer.predict(output) for output in outputs], wanted
 
 
 def answered(head: DenseHeads, maps: Sequence[torch.Tensor], size: tuple[int, int]) -> list[torch.Tensor]:
@@ -193,38 +172,24 @@ def answered(head: DenseHeads, maps: Sequence[torch.Tensor], size: tuple[int, in
     return [torch.cat(outputs) for outputs in zip(*parts, strict=True)]
 
 
-class _Run:
+class _PixelRun:
     """All settings of some seeds."""
 
-    def __init__(
-        self,
-        source: Source,
-        dataset: Dataset,
-        pieces: Pieces | None,
-        answer: Answer,
-        maker: Maker,
-        settings: tuple[Setting, ...],
-        seeds: range,
-        training: PixelTraining,
-        metric: Metric,
-        name: str,
-    ) -> None:
-        self.source, self.dataset, self.answer = source, dataset, answer
-        self.val = pieces.val if pieces else None
-        self.crops = pieces.crops if pieces else 1
+    def __init__(self, lesson: _Lesson, settings: tuple[Setting, ...], seeds: range) -> None:
+        probe = lesson.probe
+        self.train_split, self.val, self.answer = lesson.train, lesson.val, lesson.answer
+        self.training, self.metric, self.name, self.crops = probe.training, probe.metric, probe.name, probe.crops
+        self.settings = settings
         self.parts = 1  # that each batch is halved into for want of memory
-        self.settings, self.training, self.metric, self.name = settings, training, metric, name
-        self.order = np.random.default_rng(seed_of(f"order/{name}"))
-        self.heads = [
-            maker(len(settings), torch.Generator().manual_seed(seed_of(f"head/{name}/{seed}"))) for seed in seeds
-        ]
+        self.order = np.random.default_rng(seed_of(f"order/{probe.name}"))
+        self.heads = [lesson.heads(len(settings), seed) for seed in seeds]
         if self.heads[0].standardises:
-            moments = self._moments()
+            moments = self._moments(lesson.source)
             for one in self.heads:
                 one.prepare(moments)
-        self.source = replace(source, read=self.heads[0].places)
+        self.source = replace(lesson.source, read=self.heads[0].places)
         groups = [self._group(one, place) for one in self.heads for place in range(len(settings))]
-        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[training.optimiser]
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[self.training.optimiser]
         self.optimiser = kind(groups, fused=True)
         self.curves = [Curves() for _ in self.heads]
         self.spent: list[torch.Tensor] | None = None  # a batch's maps that are done with
@@ -238,17 +203,17 @@ class _Run:
             "weight_decay": setting.weight_decay,
         }
 
-    def _moments(self) -> LevelMoments:
-        train = self.dataset.train
+    def _moments(self, source: Source) -> LevelMoments:
+        train = self.train_split
         drawn = np.random.default_rng(seed_of("moments")).permutation(len(train))[:_MOMENT_SAMPLES]
-        moments = LevelMoments(self.source.features.levels)
+        moments = LevelMoments(source.features.levels)
         for rows in np.array_split(np.sort(drawn), -(-len(drawn) // self.training.batch)):
-            moments.add(self.source.maps(train, rows))
+            moments.add(source.maps(train, rows))
         return moments
 
-    def train(self, advance: Callable[[int], None]) -> None:
+    def train(self, advance: Advance) -> None:
         """Train every setting for all epochs."""
-        steps = -(-len(self.dataset.train) // self.crops // self.training.batch)
+        steps = -(-len(self.train_split) // self.crops // self.training.batch)
         noted = looks(self.training)
         for epoch in range(self.training.epochs):
             source = self.source.drawn(f"{self.name}/{epoch}")
@@ -259,7 +224,7 @@ class _Run:
 
     def _epoch(self, source: Source, epoch: int, step: int, steps: int) -> torch.Tensor:
         """Train one epoch and return the mean loss, [S, G], still on the device."""
-        train, device = self.dataset.train, source.device
+        train, device = self.train_split, source.device
         total = torch.zeros(len(self.heads), len(self.settings), device=device)
         samples = len(train) // self.crops
         shuffled = self.order.permutation(samples) * self.crops + epoch % self.crops
@@ -339,23 +304,23 @@ class _Run:
     def _validate(self) -> tuple[list[list[float]], list[list[float]]]:
         """Return validation loss and score of each seed and setting; nan where nothing is held out."""
         shape = (len(self.heads), len(self.settings))
-        if not len(self.dataset.val):
+        if not len(self.val.split):
             return np.full(shape, math.nan).tolist(), np.full(shape, math.nan).tolist()
         loss = torch.zeros(shape, dtype=torch.float64)
         rows: list[list[list[np.ndarray]]] = [[[] for _ in self.settings] for _ in self.heads]
         found = self._held_out(loss)
-        for predictions, wanted in self.val.joined(found) if self.val else found:
+        for predictions, wanted in self.val.joined(found):
             for place, one in enumerate(predictions):
                 statistics = self.metric.statistics(one, wanted).cpu().numpy()
                 rows[place // len(self.settings)][place % len(self.settings)].append(statistics)
         self.rows = [[np.concatenate(parts) for parts in per_seed] for per_seed in rows]
         scores = [[float(self.metric.value(self.metric.totals(part))) for part in per_seed] for per_seed in self.rows]
-        return (loss / len(self.dataset.val)).tolist(), scores
+        return (loss / len(self.val.split)).tolist(), scores
 
     def _held_out(self, loss: torch.Tensor) -> Iterator[Predicted]:
         """Yield predictions on validation batches, seed by seed and setting by setting, and add up their losses."""
         size = self.source.targets.size
-        for maps, wanted in self.source.batches(self.dataset.val, self.training.batch):
+        for maps, wanted in self.source.batches(self.val.split, self.training.batch):
             predictions = []
             for seed, head in enumerate(self.heads):
                 for place, output in enumerate(answered(head, maps, (size, size))):
