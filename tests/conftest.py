@@ -95,7 +95,7 @@ def trained_file(sample_root: Path, once: Callable[[str, Callable[[Path], object
 
     from virb.cards.select import select_tasks
     from virb.run.options import make_options
-    from virb.run.plan import prepare
+    from virb.run.tasks import prepare
 
     def make(folder: Path) -> None:
         folder.mkdir()

@@ -162,12 +162,12 @@ def kill(folder: Path, times: int, seed: int) -> dict[str, Any]:
 def crowd(folder: Path, size: int) -> dict[str, Any]:
     """Run several processes at once on one results folder and one cache."""
     from virb.data import targets
-    from virb.encode import cache
+    from virb.encode.features import Pass
 
     world = make_world(folder)
     run(options(folder, world, "alone"))
     chosen, made = options(folder, world, "crowd"), folder / "made"
-    original, chunks = cache.encode_maps, targets._chunks
+    original, chunks = Pass.chunks, targets._chunks
 
     def noted(work: Callable[..., Any]) -> Callable[..., Any]:
         def noting(*given: Any) -> Any:
@@ -177,7 +177,7 @@ def crowd(folder: Path, size: int) -> dict[str, Any]:
 
         return noting
 
-    cache.encode_maps, targets._chunks = noted(original), noted(chunks)
+    Pass.chunks, targets._chunks = noted(original), noted(chunks)  # type: ignore[method-assign]
     children = [forked(lambda: run(chosen)) for _ in range(size)]
     codes = [ended(child, 300) for child in children]
     lines = [json.loads(line) for line in (chosen.out / "run.log").read_text().splitlines()]

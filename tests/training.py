@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from virb.data.images import read_image, squash
-from virb.run.plan import Prepared
+from virb.run.tasks import Prepared
 
 SIZE, STEPS, RATE = 64, 270, 1e-3
 BATCH = {"dtd": 7, "clevr_count": 16, "thor_egomotion": 10}

@@ -19,7 +19,7 @@ from virb.data.images import read_image, squash
 from virb.data.targets import load_targets
 from virb.heads.dense import DENSE, Inputs
 from virb.heads.fit.answer import answer_to
-from virb.run.plan import Prepared
+from virb.run.tasks import Prepared
 
 SIZE, CROP, STEPS, BATCH, RATE = 96, 64, 220, 4, 1e-3
 """Cut out and not made smaller: things keep the size that they have in the test, at less than half of the time."""
@@ -39,7 +39,7 @@ class Lesson:
         self.index = torch.from_numpy(frames.reshape(train.index.shape))
         self.pictures = torch.stack([squash(read_image(item.dataset.pool, int(row)), SIZE) for row in rows])
         self.targets = targets.take(train.targets)
-        self.answer = answer_to(item.task.loss, targets, item.dataset, CPU, True, None)
+        self.answer = answer_to(item.task.loss, targets, train, len(item.dataset.classes), CPU, True, None)
         inputs = Inputs(levels, (CROP, CROP), item.task.frames)
         self.head = DENSE["dense_linear"](1, inputs, self.answer.outputs, generator, CPU)
         self.mirrored = torch.arange(IGNORED + 1)

@@ -12,10 +12,10 @@ import torch
 from virb.checks.bench.dense import World, compare, measure, rules, world
 from virb.core.errors import DamagedEntry
 from virb.core.store import StoredRows
-from virb.core.types import Rows, View
+from virb.core.types import Rows
 from virb.encode.features import unpack_maps
-from virb.heads.fit import fit_pixels
-from virb.heads.fit.pixel import Source
+from virb.heads.fit import PixelProbe
+from virb.heads.fit.source import Source
 from virb.metrics import metric_for
 
 CPU = torch.device("cpu")
@@ -85,18 +85,18 @@ def test_heads_trained_from_disk_are_those_trained_from_memory(small: World) -> 
     inside = Rows(small.features.maps.take(np.arange(5)))
     states = []
     for features in (small.features, replace(small.features, maps=inside)):
-        fitted = fit_pixels(
-            features,
-            small.targets,
-            small.dataset,
-            head="upshuffle",
-            view=View("squash", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-            loss="binary",
+        probe = PixelProbe(
             training=rules(batch=2, epochs=2),
+            head="upshuffle",
+            classes=2,
             metric=metric_for("iou", "bench", "bench", 2),
             name="bench",
             device=CPU,
+            loss="binary",
+            targets=small.targets,
+            size=32,
         )
+        fitted = probe.fit(features, small.dataset.train, small.dataset.val)
         states.append(fitted.heads[0].state())
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 

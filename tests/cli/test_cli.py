@@ -577,7 +577,7 @@ def test_a_fault_in_one_task_is_told_without_a_traceback(run: Run, data: Path, m
     def broken(*given: object, **named: object) -> None:
         raise ZeroDivisionError("a bug of ours")
 
-    monkeypatch.setattr("virb.run.harness.fit", broken)
+    monkeypatch.setattr("virb.run.harness.probe_of", broken)
     done = run("evaluate", *COLOR, "--tasks", "dtd", "--data", data, *FAST)
     assert done.code == 1
     assert "FAILED: baseline-color on dtd" in done.err
@@ -863,7 +863,7 @@ def test_the_cache_prints_json_like_tasks_and_encoders_do(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["virb.cards.select.select_tasks", "virb.run.options.make_options", "virb.run.plan.read_dataset"]
+    "place", ["virb.cards.select.select_tasks", "virb.run.options.make_options", "virb.run.tasks.read_dataset"]
 )
 def test_ctrl_c_before_the_first_encoder_says_that_it_was_heard(
     run: Run, data: Path, monkeypatch: pytest.MonkeyPatch, place: str
@@ -880,7 +880,12 @@ def test_ctrl_c_before_the_first_encoder_says_that_it_was_heard(
 
 @pytest.mark.parametrize(
     "place",
-    ["virb.encode.cache.encode_maps", "virb.run.harness.fit", "virb.run.harness.score", "virb.run.harness.write"],
+    [
+        "virb.encode.features.Pass.chunks",
+        "virb.run.harness.probe_of",
+        "virb.run.harness.score",
+        "virb.run.harness.write",
+    ],
 )
 def test_ctrl_c_in_any_stage_keeps_what_is_whole_and_the_same_command_goes_on(
     run: Run, data: Path, monkeypatch: pytest.MonkeyPatch, place: str

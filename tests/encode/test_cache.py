@@ -16,12 +16,13 @@ from virb.cards.encoder_names import encoder_card
 from virb.core import store as store_module
 from virb.core.errors import DamagedEntry, DataError, OutputError
 from virb.core.paths import temporary_beside
-from virb.core.types import Numerics, Pool, View
-from virb.encode import cache as cache_module
+from virb.core.types import Images, Numerics, Pool, View
 from virb.encode.cache import Cache
 from virb.encode.encoder import Encoder, load_named
+from virb.encode.features import Pass
 
 VIEW = View("squash", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+CPU = torch.device("cpu")
 NUMERICS = Numerics("cpu", "float32", folded=True, chunk=4)
 LIMIT = 1 << 30
 
@@ -47,18 +48,24 @@ def encoder() -> Encoder:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that grows by the number of images of each encoder pass."""
     seen: list[int] = []
-    original = cache_module.encode_maps
+    original = Pass.chunks
 
-    def counted(encoder: object, pool: Pool, rows: np.ndarray, *rest: object) -> object:
-        seen.append(len(rows))
-        return original(encoder, pool, rows, *rest)  # type: ignore[arg-type]
+    def counted(one: Pass) -> object:
+        seen.append(len(one.images))
+        return original(one)
 
-    monkeypatch.setattr(cache_module, "encode_maps", counted)
+    monkeypatch.setattr(Pass, "chunks", counted)
     return seen
 
 
 def everything(pool: Pool) -> np.ndarray:
     return np.arange(len(pool))
+
+
+def over(
+    encoder: Encoder, pool: Pool, rows: np.ndarray, view: View, numerics: Numerics, kept: tuple[int, ...] = ()
+) -> Pass:
+    return Pass(encoder, Images(pool, rows, view, numerics, kept), CPU)
 
 
 def entry(store: Cache) -> Path:
@@ -69,12 +76,12 @@ def test_features_are_encoded_once_and_read_after(
     tmp_path: Path, pool: Pool, encoder: Encoder, passes: list[int]
 ) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
-    first = store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
-    again = Cache(tmp_path / "cache", LIMIT).features(encoder, pool, everything(pool), VIEW, NUMERICS)
+    first = store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
+    again = Cache(tmp_path / "cache", LIMIT).features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
     assert passes == [10]
     assert first.pooled.shape == (10, 768)
     assert torch.equal(first.pooled, again.pooled)
-    assert store.holds(encoder, pool, everything(pool), VIEW, NUMERICS)
+    assert store.holds(encoder, Images(pool, everything(pool), VIEW, NUMERICS))
 
 
 def test_a_part_is_read_from_the_whole_when_that_is_there(
@@ -82,9 +89,9 @@ def test_a_part_is_read_from_the_whole_when_that_is_there(
 ) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
     rows = np.array([2, 5, 7])
-    part = store.features(encoder, pool, rows, VIEW, NUMERICS)
-    whole = store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
-    same = store.features(encoder, pool, rows, VIEW, NUMERICS)
+    part = store.features(over(encoder, pool, rows, VIEW, NUMERICS))
+    whole = store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
+    same = store.features(over(encoder, pool, rows, VIEW, NUMERICS))
     assert passes == [3, 10]
     assert part.rows.tolist() == [2, 5, 7]
     torch.testing.assert_close(part.pooled, whole.pooled[rows])
@@ -110,9 +117,9 @@ def test_a_damaged_or_unfinished_entry_is_noticed_and_made_again(
     tmp_path: Path, pool: Pool, encoder: Encoder, passes: list[int], harm: Callable[[Path], object]
 ) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
-    wanted = store.features(encoder, pool, everything(pool), VIEW, NUMERICS).pooled.clone()
+    wanted = store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS)).pooled.clone()
     harm(entry(store))
-    found = store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
+    found = store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
     assert passes == [10, 10]
     assert torch.equal(found.pooled, wanted)
 
@@ -121,10 +128,10 @@ def test_a_replaced_image_makes_the_entry_stale(
     tmp_path: Path, pool: Pool, encoder: Encoder, passes: list[int]
 ) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
-    store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
+    store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
     Image.new("RGB", (40, 50), "red").save(pool.paths[3])
     fresh = Pool(pool.source, pool.ids, pool.paths)
-    found = store.features(encoder, fresh, everything(pool), VIEW, NUMERICS)
+    found = store.features(over(encoder, fresh, everything(pool), VIEW, NUMERICS))
     assert passes == [10, 10]
     assert found.pooled[3].view(3, 256)[0].min() > 0.99
 
@@ -133,14 +140,14 @@ def test_the_key_changes_with_everything_that_shapes_the_numbers(pool: Pool, enc
     other = load_named(encoder_card("baseline:color"))
     rows = everything(pool)
     keys = {
-        Cache.key(encoder, pool, rows, VIEW, NUMERICS),
-        Cache.key(other, pool, rows, VIEW, NUMERICS),
-        Cache.key(encoder, pool, rows[:-1], VIEW, NUMERICS),
-        Cache.key(encoder, pool, rows, View("squash", 33, VIEW.mean, VIEW.std), NUMERICS),
-        Cache.key(encoder, pool, rows, View("squash", 32, (0.5, 0.5, 0.5), VIEW.std), NUMERICS),
-        Cache.key(encoder, pool, rows, VIEW, Numerics("cuda", "float32", folded=True, chunk=4)),
-        Cache.key(encoder, pool, rows, VIEW, Numerics("cpu", "float16", folded=True, chunk=4)),
-        Cache.key(encoder, pool, rows, VIEW, Numerics("cpu", "float32", folded=True, chunk=8)),
+        Cache.key(encoder, Images(pool, rows, VIEW, NUMERICS)),
+        Cache.key(other, Images(pool, rows, VIEW, NUMERICS)),
+        Cache.key(encoder, Images(pool, rows[:-1], VIEW, NUMERICS)),
+        Cache.key(encoder, Images(pool, rows, View("squash", 33, VIEW.mean, VIEW.std), NUMERICS)),
+        Cache.key(encoder, Images(pool, rows, View("squash", 32, (0.5, 0.5, 0.5), VIEW.std), NUMERICS)),
+        Cache.key(encoder, Images(pool, rows, VIEW, Numerics("cuda", "float32", folded=True, chunk=4))),
+        Cache.key(encoder, Images(pool, rows, VIEW, Numerics("cpu", "float16", folded=True, chunk=4))),
+        Cache.key(encoder, Images(pool, rows, VIEW, Numerics("cpu", "float32", folded=True, chunk=8))),
     }
     assert len(keys) == 8
 
@@ -151,29 +158,29 @@ def test_the_least_recently_used_entry_goes_first(tmp_path: Path, pool: Pool, en
     for start in (0, 3, 6):
         rows = np.arange(start, start + 3)
         if start == 6:
-            first = store.key(encoder, pool, np.arange(3), VIEW, NUMERICS)
+            first = store.key(encoder, Images(pool, np.arange(3), VIEW, NUMERICS))
             os.utime(store.store.folder / first / "entry.json", (9e9, 9e9))
-        store.features(encoder, pool, rows, VIEW, NUMERICS)
+        store.features(over(encoder, pool, rows, VIEW, NUMERICS))
     kept = {found.key for found in store.store.entries()}
-    assert kept == {store.key(encoder, pool, np.arange(start, start + 3), VIEW, NUMERICS) for start in (0, 6)}
+    assert kept == {store.key(encoder, Images(pool, np.arange(start, start + 3), VIEW, NUMERICS)) for start in (0, 6)}
 
 
 def test_an_interrupted_pass_leaves_nothing_behind(
     tmp_path: Path, pool: Pool, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
-    original = cache_module.encode_maps
+    original = Pass.chunks
 
-    def stopped(*arguments: object) -> object:
-        yield next(iter(original(*arguments)))  # type: ignore[arg-type]
+    def stopped(one: Pass) -> object:
+        yield next(iter(original(one)))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache_module, "encode_maps", stopped)
+        patch.setattr(Pass, "chunks", stopped)
         with pytest.raises(KeyboardInterrupt):
-            store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
+            store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
     assert list(store.store.folder.iterdir()) == []
-    assert len(store.features(encoder, pool, everything(pool), VIEW, NUMERICS).pooled) == 10
+    assert len(store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS)).pooled) == 10
 
 
 def test_what_a_killed_run_left_is_swept_up(tmp_path: Path, pool: Pool, encoder: Encoder) -> None:
@@ -183,7 +190,7 @@ def test_what_a_killed_run_left_is_swept_up(tmp_path: Path, pool: Pool, encoder:
     foreign = store.store.folder / f".0123.{'0' * 8}-4194999-aabbccdd.tmp"  # another machine on a shared disk
     for folder in (dead, mine, foreign):
         folder.mkdir(parents=True)
-    store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
+    store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
     assert not dead.exists()
     assert mine.exists()
     assert foreign.exists()
@@ -192,18 +199,18 @@ def test_what_a_killed_run_left_is_swept_up(tmp_path: Path, pool: Pool, encoder:
 def test_a_cache_that_cannot_be_written_says_where(tmp_path: Path, pool: Pool, encoder: Encoder) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(OutputError, match="cache"):
-        Cache(tmp_path / "cache", LIMIT).features(encoder, pool, everything(pool), VIEW, NUMERICS)
+        Cache(tmp_path / "cache", LIMIT).features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
 
 
 def test_an_image_that_vanished_is_named(tmp_path: Path, pool: Pool, encoder: Encoder) -> None:
     pool.paths[4].unlink()
     with pytest.raises(DataError, match=r"4\.png"):
-        Cache(tmp_path / "cache", LIMIT).features(encoder, pool, everything(pool), VIEW, NUMERICS)
+        Cache(tmp_path / "cache", LIMIT).features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
 
 
 def test_clearing_removes_everything_and_tells_how_much(tmp_path: Path, pool: Pool, encoder: Encoder) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
-    store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
+    store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
     assert store.store.clear() >= 10 * 768 * 4
     assert store.store.entries() == []
     assert store.store.clear() == 0
@@ -213,9 +220,9 @@ def test_maps_are_stored_beside_pooled_features_and_only_those_that_are_wanted(
     tmp_path: Path, pool: Pool, encoder: Encoder, passes: list[int]
 ) -> None:
     store = Cache(tmp_path / "cache", LIMIT)
-    both = store.features(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(1, 3))
-    again = store.features(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(1, 3))
-    plain = store.features(encoder, pool, everything(pool), VIEW, NUMERICS)
+    both = store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(1, 3)))
+    again = store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(1, 3)))
+    plain = store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS))
     assert passes == [10, 10]
     assert plain.maps is None
     assert torch.equal(plain.pooled, both.pooled)
@@ -233,13 +240,13 @@ def test_a_damaged_row_of_large_maps_is_noticed_when_it_is_read(
 ) -> None:
     monkeypatch.setattr(store_module, "_WHOLE", 0)
     store = Cache(tmp_path / "cache", LIMIT)
-    maps = store.features(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(0, 1, 2, 3)).maps
+    maps = store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(0, 1, 2, 3))).maps
     assert maps is not None
     file = entry(store) / "maps.f16"
     content = bytearray(file.read_bytes())
     content[len(content) // 10 * 7] ^= 1  # in the eighth of ten rows
     file.write_bytes(content)
-    again = store.features(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(0, 1, 2, 3)).maps
+    again = store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS, kept=(0, 1, 2, 3))).maps
     assert again is not None
     again.take(np.arange(7))
     with pytest.raises(DamagedEntry, match="damaged"):

@@ -14,11 +14,11 @@ from torch import nn
 from virb.cards.encoder import EncoderCard
 from virb.cards.encoder_names import encoder_card
 from virb.core.errors import DataError, NumericsError
-from virb.core.types import Numerics, Pool, View
+from virb.core.types import Images, Numerics, Pool, View
 from virb.data.images import decoded, read_image, squash
 from virb.encode import features as encode_module
 from virb.encode.encoder import Encoder, from_module, hash_weights, load_named
-from virb.encode.features import choose_numerics, encode, encode_maps, normalise, pack_maps, prepare, unpack_maps
+from virb.encode.features import Pass, choose_numerics, normalise, pack_maps, prepare, unpack_maps
 from virb.encode.folding import fold_batch_norms
 
 CPU = torch.device("cpu")
@@ -39,6 +39,10 @@ def pool_of(paths: list[Path]) -> Pool:
 
 def every(paths: list[Path]) -> tuple[Pool, np.ndarray]:
     return pool_of(paths), np.arange(len(paths))
+
+
+def encode(model: Encoder, pool: Pool, rows: np.ndarray, view: View, numerics: Numerics) -> torch.Tensor:
+    return torch.cat([pooled for pooled, _ in Pass(model, Images(pool, rows, view, numerics), CPU).chunks()])
 
 
 @pytest.fixture
@@ -172,7 +176,7 @@ def test_folding_is_dropped_where_it_would_change_the_answer() -> None:
 def test_features_are_those_of_the_plain_model_on_pillow_pixels(images: list[Path]) -> None:
     model = lively("resnet18")
     card = EncoderCard(name="resnet18", title="", weights="module")
-    found = torch.cat(list(encode(from_module(card, model), *every(images), VIEW, NUMERICS, CPU, workers=0)))
+    found = encode(from_module(card, model), *every(images), VIEW, NUMERICS)
     mean, std = (torch.tensor(values)[:, None, None] for values in (VIEW.mean, VIEW.std))
     for path, row in zip(images, found, strict=True):
         with Image.open(path) as image:
@@ -186,15 +190,15 @@ def test_features_are_those_of_the_plain_model_on_pillow_pixels(images: list[Pat
 @pytest.mark.parametrize("arch", ["resnet18", "vit_tiny_patch16_224"])
 def test_features_of_an_image_are_the_same_bits_whatever_its_neighbours(images: list[Path], arch: str) -> None:
     model = encoder(arch) if arch == "resnet18" else load_named(encoder_card(f"random:{arch}"))
-    whole = torch.cat(list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0)))
-    part = torch.cat(list(encode(model, pool_of(images), np.arange(3, 9, 2), VIEW, NUMERICS, CPU, workers=0)))
+    whole = encode(model, *every(images), VIEW, NUMERICS)
+    part = encode(model, pool_of(images), np.arange(3, 9, 2), VIEW, NUMERICS)
     assert torch.equal(part, whole[3:9:2])
 
 
 def test_an_encoder_is_the_same_after_encoding(images: list[Path]) -> None:
     model = encoder()
     before = hash_weights(model)
-    list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0))
+    encode(model, *every(images), VIEW, NUMERICS)
     assert hash_weights(model) == before, "BatchNorm statistics are part of the hash"
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
@@ -203,7 +207,7 @@ def test_an_encoder_is_the_same_after_encoding(images: list[Path]) -> None:
 
 def test_out_of_memory_halves_the_batch_and_goes_on(images: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     model = encoder()
-    wanted = torch.cat(list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0)))
+    wanted = encode(model, *every(images), VIEW, NUMERICS)
     sizes: list[int] = []
 
     class Small(nn.Module):
@@ -218,7 +222,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(images: list[Path], monkeypa
             return self.body(inputs, maps)
 
     monkeypatch.setattr(encode_module, "prepare", lambda *arguments: Small(prepare(*arguments)))
-    found = torch.cat(list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0)))
+    found = encode(model, *every(images), VIEW, NUMERICS)
     assert max(sizes) == 4
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
@@ -235,7 +239,7 @@ def test_a_chunk_that_overflows_half_precision_is_done_again_in_full(images: lis
 
     loud = from_module(EncoderCard(name="loud", title="", weights="module"), Loud())
     half = Numerics("cpu", "float16", folded=True, chunk=4)
-    found = torch.cat(list(encode(loud, *every(images), VIEW, half, CPU, workers=0)))
+    found = encode(loud, *every(images), VIEW, half)
     assert torch.isfinite(found).all()
     assert found.max() > 65504
 
@@ -247,7 +251,7 @@ def test_an_encoder_that_returns_nan_is_named(images: list[Path]) -> None:
 
     broken = from_module(EncoderCard(name="broken", title="", weights="module"), Broken())
     with pytest.raises(NumericsError, match="encoder broken returned NaN or infinity for 4 of 4"):
-        list(encode(broken, *every(images), VIEW, NUMERICS, CPU, workers=0))
+        encode(broken, *every(images), VIEW, NUMERICS)
 
 
 def test_half_precision_is_chosen_on_a_gpu_only() -> None:
@@ -262,12 +266,10 @@ def test_the_baselines_answer_what_is_known(tmp_path: Path) -> None:
     path = tmp_path / "red.png"
     Image.new("RGB", (50, 40), (255, 0, 0)).save(path)
     view = View("squash", 64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    pixels = torch.cat(
-        list(encode(load_named(encoder_card("baseline:pixels")), *every([path]), view, NUMERICS, CPU, 0))
-    )
+    pixels = encode(load_named(encoder_card("baseline:pixels")), *every([path]), view, NUMERICS)
     assert pixels.shape == (1, 768)
     torch.testing.assert_close(pixels.view(3, 256).mean(1), torch.tensor([1.0, 0.0, 0.0]))
-    color = torch.cat(list(encode(load_named(encoder_card("baseline:color")), *every([path]), view, NUMERICS, CPU, 0)))
+    color = encode(load_named(encoder_card("baseline:color")), *every([path]), view, NUMERICS)
     assert color.shape == (1, 64)
     assert color[0].argmax() == 3 * 16
     assert color.sum() == 1
@@ -277,9 +279,9 @@ def test_maps_come_back_as_the_encoder_made_them_to_half_precision(images: list[
     model = encoder()
     levels = model.levels(64)
     assert [(level.channels, level.height) for level in levels] == [(64, 32), (64, 16), (128, 8), (256, 4), (512, 2)]
-    batches = list(encode_maps(model, *every(images), VIEW, NUMERICS, CPU, 0, (0, 1, 2, 3, 4)))
+    batches = list(Pass(model, Images(*every(images), VIEW, NUMERICS, (0, 1, 2, 3, 4)), CPU).chunks())
     pooled = torch.cat([batch for batch, _ in batches])
-    assert torch.equal(pooled, torch.cat(list(encode(model, *every(images), VIEW, NUMERICS, CPU, workers=0))))
+    assert torch.equal(pooled, encode(model, *every(images), VIEW, NUMERICS))
     found = unpack_maps(torch.cat([packed for _, packed in batches]), levels)
     inputs = normalise(torch.stack([squash(read_image(pool_of(images), row), 64) for row in range(10)]), VIEW)
     for level, wanted in zip(found, model(inputs, maps=True)[1], strict=True):

@@ -15,11 +15,11 @@ from virb.cards.encoder_names import encoder_cards
 from virb.cards.select import select_tasks
 from virb.core.errors import DataError
 from virb.core.progress import Silent
-from virb.core.types import Numerics, Pool, View
+from virb.core.types import Images, Numerics, Pool, View
 from virb.encode import stream
 from virb.encode.cache import Cache
 from virb.encode.encoder import Encoder
-from virb.encode.features import choose_numerics
+from virb.encode.features import Pass, choose_numerics
 from virb.encode.load import load_encoder
 from virb.encode.stream import Pictures, StreamedMaps, jittered
 from virb.run import harness
@@ -54,21 +54,25 @@ def numerics() -> Numerics:
     return replace(choose_numerics(CPU, SIZE), chunk=4)
 
 
+def over(encoder: Encoder, pool: Pool, rows: np.ndarray, workers: int = 0) -> Pass:
+    return Pass(encoder, Images(pool, rows, view(encoder), numerics(), KEPT), CPU, workers)
+
+
 def streamed(encoder: Encoder, pool: Pool, augment: bool = False, workers: int = 0) -> StreamedMaps:
     rows = np.arange(len(pool))
-    return StreamedMaps(encoder, pool, rows, view(encoder), numerics(), KEPT, CPU, workers, augment=augment)
+    return StreamedMaps(over(encoder, pool, rows, workers), augment=augment)
 
 
 def test_streamed_maps_are_to_the_bit_those_of_the_cache(encoder: Encoder, pool: Pool, tmp_path: Path) -> None:
     rows = np.arange(1, COUNT)
-    stored = Cache(tmp_path, 1 << 30).features(encoder, pool, rows, view(encoder), numerics(), kept=KEPT)
+    stored = Cache(tmp_path, 1 << 30).features(over(encoder, pool, rows))
     assert stored.maps is not None
-    maps = StreamedMaps(encoder, pool, rows, view(encoder), numerics(), KEPT, CPU)
+    maps = StreamedMaps(over(encoder, pool, rows))
     for wanted in (np.array([0]), np.array([9, 2, 2, 5, 0, 1]), np.arange(10)):
         made = maps.take(wanted)
         assert made.dtype == torch.float16
         assert torch.equal(made, stored.maps.take(wanted))
-    exact = StreamedMaps(encoder, pool, rows, view(encoder), numerics(), KEPT, CPU, exact=True).take(np.arange(10))
+    exact = StreamedMaps(over(encoder, pool, rows), exact=True).take(np.arange(10))
     assert exact.dtype == torch.float32
     assert torch.equal(exact.half(), made), "what is stored is what is made, rounded once"
 

@@ -15,9 +15,10 @@ from virb.core.digest import seed_of
 from virb.core.errors import NumericsError
 from virb.core.types import Features, Split
 from virb.heads import STACKS
-from virb.heads.fit import Curves, Fitted, Matrix, Setting, fit, grid, moments, predict
-from virb.heads.fit import image as fit_module
+from virb.heads.fit import Choice, Curves, FittedStack, Setting, StackProbe
+from virb.heads.fit import stack as fit_module
 from virb.heads.fit.choice import choose, standard_error
+from virb.heads.fit.stack import Matrix, grid, moments
 from virb.metrics import METRICS
 
 CPU = torch.device("cpu")
@@ -50,8 +51,10 @@ def blobs(
     return Features(np.arange(count * frames), pooled), Split(ids, index, targets, np.arange(count))
 
 
-def run(features: Features, train: Split, val: Split, plan: Training, head: str = "linear", name: str = "t") -> Fitted:
-    return fit(features, train, val, head=head, classes=4, training=plan, metric=METRICS["top1"], name=name, device=CPU)
+def run(
+    features: Features, train: Split, val: Split, plan: Training, head: str = "linear", name: str = "t"
+) -> FittedStack:
+    return StackProbe(plan, head, 4, METRICS["top1"], name, CPU).fit(features, train, val)
 
 
 def plain_loop(
@@ -98,9 +101,13 @@ def test_every_setting_of_the_stack_trains_as_it_would_alone(
     settings = grid(plan)
     assert len(settings) == 8
     for place, setting in enumerate(settings):
-        monkeypatch.setattr(fit_module, "choose", lambda curves, metric, error, place=place: (place, np.zeros(8)))
+        monkeypatch.setattr(
+            fit_module,
+            "choose",
+            lambda settings, curves, metric, error, place=place: Choice(settings, place, np.zeros(8), curves),
+        )
         fitted = run(features, split, split, plan, head)
-        assert fitted.setting == setting
+        assert fitted.choice.setting == setting
         expected = plain_loop(features, split, plan, setting, head, "t/0")
         for found, wanted in zip(fitted.heads[0].parameters, expected, strict=True):
             torch.testing.assert_close(found[0], wanted, rtol=2e-4, atol=2e-5)
@@ -138,7 +145,7 @@ def test_a_constant_feature_is_centred_and_does_no_harm() -> None:
     _, std = moments(Matrix(features, split, CPU))
     assert std[3] == 1.0
     fitted = run(features, split, split, training(standardise=(True,)))
-    assert np.isfinite(fitted.validation).all()
+    assert np.isfinite(fitted.choice.validation).all()
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_name_does_not() -> None:
@@ -162,22 +169,23 @@ def test_the_setting_is_chosen_on_validation_and_not_on_train() -> None:
     features, split = blobs(120, spread=0.3)
     wrong = Split(split.ids, split.index, (split.targets + 1) % 4, split.groups)
     plan = training(learning_rates=(1e-6, 3e-2), weight_decays=(0.0,), standardise=(True,), epochs=20, seeds=1)
-    assert run(features, split, split, plan).setting.learning_rate == 3e-2
+    assert run(features, split, split, plan).choice.setting.learning_rate == 3e-2
     # With every validation label wrong, the setting that learns best scores worst.
-    assert run(features, split, wrong, plan).setting.learning_rate == 1e-6
+    assert run(features, split, wrong, plan).choice.setting.learning_rate == 1e-6
 
 
 def test_equal_validation_scores_are_settled_by_the_loss() -> None:
     features, split = blobs(120, spread=0.01)
     plan = training(learning_rates=(3e-3, 1e-2), weight_decays=(0.0,), standardise=(True,), epochs=25, seeds=1)
     fitted = run(features, split, split, plan)
-    assert fitted.validation.tolist() == [1.0, 1.0]
-    assert fitted.chosen == int(np.argmin(fitted.curves.val_loss[-1]))
+    assert fitted.choice.validation.tolist() == [1.0, 1.0]
+    assert fitted.choice.chosen == int(np.argmin(fitted.choice.curves.val_loss[-1]))
 
 
 def choice(scores: list[float], losses: list[float], error: float, name: str = "top1") -> int:
     curves = Curves([1], [[0.1] * len(scores)], [losses], [scores])
-    return choose(curves, METRICS[name], lambda place: error)[0]
+    settings = tuple(Setting(1e-3, 0.0, False) for _ in scores)
+    return choose(settings, curves, METRICS[name], lambda place: error).chosen
 
 
 def test_settings_within_a_standard_error_of_the_best_are_settled_by_the_loss() -> None:
@@ -241,9 +249,9 @@ def test_a_setting_that_diverges_is_out_and_the_others_go_on(monkeypatch: pytest
     monkeypatch.setitem(STACKS, "linear", overflowing_at_first)
     fitted = run(features, split, split, plan)
     assert len(made) == 2, "raw and standardised settings are two stacks"
-    assert not np.isfinite(fitted.curves.train_loss[-1][0])
-    assert np.isfinite(fitted.curves.train_loss[-1][1])
-    assert fitted.setting.standardise
+    assert not np.isfinite(fitted.choice.curves.train_loss[-1][0])
+    assert np.isfinite(fitted.choice.curves.train_loss[-1][1])
+    assert fitted.standardise
 
 
 def test_features_with_nan_fail_with_their_reason() -> None:
@@ -264,17 +272,21 @@ def test_without_validation_the_only_setting_is_kept() -> None:
     features, split = blobs(40)
     plan = training(learning_rates=(1e-3,), weight_decays=(0.0,), standardise=(False,), seeds=1, schedule="constant")
     fitted = run(features, split, split.take(np.arange(0)), plan)
-    assert fitted.chosen == 0
-    assert np.isnan(fitted.validation).all()
+    assert fitted.choice.chosen == 0
+    assert np.isnan(fitted.choice.validation).all()
+
+
+def logits(fitted: FittedStack, features: Features, split: Split) -> list[torch.Tensor]:
+    return [torch.stack(outputs, 1) for outputs, _ in fitted.answers(features, split)]
 
 
 def test_predictions_cover_every_sample_once_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     features, split = blobs(53)
     fitted = run(features, split, split, training(epochs=10))
-    whole = torch.cat(list(predict(fitted, features, split, CPU)))
+    whole = torch.cat(logits(fitted, features, split))
     assert whole.shape == (53, 2, 4)
     monkeypatch.setattr(Matrix.batches, "__defaults__", (7,))
-    parts = list(predict(fitted, features, split, CPU))
+    parts = logits(fitted, features, split)
     assert [len(part) for part in parts] == [7] * 7 + [4]
     torch.testing.assert_close(torch.cat(parts), whole)
 
@@ -290,6 +302,6 @@ def test_features_of_a_part_of_the_pool_are_found_by_their_rows() -> None:
 def test_curves_have_the_last_epoch_and_stay_short() -> None:
     features, split = blobs(40)
     fitted = run(features, split, split, training(epochs=90, seeds=1, standardise=(True,)))
-    assert fitted.curves.epochs[-1] == 90
-    assert len(fitted.curves.epochs) <= 25
-    assert fitted.curves.train_loss[-1][0] < fitted.curves.train_loss[0][0]
+    assert fitted.choice.curves.epochs[-1] == 90
+    assert len(fitted.choice.curves.epochs) <= 25
+    assert fitted.choice.curves.train_loss[-1][0] < fitted.choice.curves.train_loss[0][0]

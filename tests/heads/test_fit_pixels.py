@@ -14,18 +14,18 @@ from torch.nn import functional
 from virb.cards.protocol import PixelTraining
 from virb.core.digest import seed_of
 from virb.core.errors import NumericsError
-from virb.core.types import IGNORED, Dataset, Features, LabelKind, Level, Pool, Rows, Split, View
+from virb.core.types import IGNORED, Dataset, Features, LabelKind, Level, Pool, Rows, Split
 from virb.data.targets import Targets
 from virb.heads.dense import DENSE, Inputs
 from virb.heads.dense_linear import DenseLinear
-from virb.heads.fit import PixelFitted, fit_pixels, predict_pixels
-from virb.heads.fit.pixel import Answer, Source
+from virb.heads.fit import FittedPixels, PixelProbe
+from virb.heads.fit.answer import Answer
+from virb.heads.fit.source import Source
 from virb.heads.modules import ModuleHeads
 from virb.metrics import PIXEL_METRICS, metric_for
 
 CPU = torch.device("cpu")
 SIZE = 32
-VIEW = View("squash", SIZE, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 LEVELS = (Level(3, 8, 8), Level(5, 4, 4))
 CLASSES = ("sky", "road", "tree")
 
@@ -87,21 +87,21 @@ def run(
     head: str = "dense_linear",
     metric: str | None = None,
     precision: torch.dtype | None = None,
-) -> PixelFitted:
+) -> FittedPixels:
     name = metric or ("miou" if world.kind == "classes" else "pixel_mae")
-    return fit_pixels(
-        world.features,
-        world.targets,
-        world.dataset,
-        head=head,
-        view=VIEW,
-        loss="cross_entropy" if world.kind == "classes" else "l1",
+    probe = PixelProbe(
         training=plan,
+        head=head,
+        classes=len(world.dataset.classes),
         metric=metric_for(name, "test", "test", len(CLASSES)),
         name="t",
         device=CPU,
+        loss="cross_entropy" if world.kind == "classes" else "l1",
+        targets=world.targets,
+        size=SIZE,
         precision=precision,
     )
+    return probe.fit(world.features, world.dataset.train, world.dataset.val)
 
 
 def plain_loop(world: World, rate: float, seed: int, plan: PixelTraining) -> nn.Conv2d:
@@ -141,7 +141,7 @@ def test_settings_and_seeds_trained_together_end_where_plain_loops_end() -> None
     world, plan = World(), training()
     fitted = run(world, plan)
     for seed, head in enumerate(fitted.heads):
-        layer = plain_loop(world, fitted.setting.learning_rate, seed, plan)
+        layer = plain_loop(world, fitted.choice.setting.learning_rate, seed, plan)
         weight, bias = head.parameters_of(0)
         torch.testing.assert_close(weight, layer.weight, rtol=1e-3, atol=1e-4)
         torch.testing.assert_close(bias, layer.bias, rtol=1e-3, atol=1e-4)
@@ -151,12 +151,12 @@ def test_settings_and_seeds_trained_together_end_where_plain_loops_end() -> None
 def test_a_rule_that_the_maps_tell_is_learnt(kind: LabelKind) -> None:
     world = World(60, kind)
     fitted = run(world, training(epochs=30, learning_rates=(1e-4, 3e-2)))
-    assert fitted.setting.learning_rate == 3e-2
+    assert fitted.choice.setting.learning_rate == 3e-2
     test = world.dataset.test
     metric = metric_for("pixel_accuracy" if kind == "classes" else "pixel_mae", "test", "test", 3)
     rows = [
         metric.statistics(predictions[0], wanted).numpy()
-        for predictions, wanted in predict_pixels(fitted, world.features, world.targets, test, CPU, batch=5)
+        for predictions, wanted in fitted.answers(world.features, test, batch=5)
     ]
     statistics = np.concatenate(rows)
     assert len(statistics) == len(test)
@@ -181,8 +181,8 @@ def test_the_first_seeds_search_and_the_rest_train_what_was_chosen() -> None:
     world = World()
     fitted = run(world, training(seeds=3, search_seeds=1))
     assert len(fitted.heads) == 3
-    assert fitted.validation.shape == (2,)
-    alone = run(world, training(seeds=3, search_seeds=3, learning_rates=(fitted.setting.learning_rate,)))
+    assert fitted.choice.validation.shape == (2,)
+    alone = run(world, training(seeds=3, search_seeds=3, learning_rates=(fitted.choice.setting.learning_rate,)))
     for one, other in zip(fitted.heads, alone.heads, strict=True):
         torch.testing.assert_close(one.parameters_of(0)[0], other.parameters_of(0)[0], rtol=1e-4, atol=1e-5)
 
@@ -297,7 +297,7 @@ def test_too_little_memory_halves_the_batch_and_changes_no_number(
     for one, other in zip(halved.heads[0].parameters_of(0), whole.heads[0].parameters_of(0), strict=True):
         torch.testing.assert_close(one, other, rtol=0.01, atol=1e-3)  # Adam enlarges what is next to nothing
     for name in ("train_loss", "val_loss"):
-        ours, theirs = (np.array(getattr(fitted.curves, name)) for fitted in (halved, whole))
+        ours, theirs = (np.array(getattr(fitted.choice.curves, name)) for fitted in (halved, whole))
         np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 

@@ -15,7 +15,8 @@ from virb.cards.protocol import Neighbours, Protocol
 from virb.cli import main
 from virb.core.errors import NumericsError
 from virb.core.types import Features, Split
-from virb.heads.fit import Matrix, fit_neighbours, neighbours, predict_neighbours
+from virb.heads.fit import FittedNeighbours, NeighbourProbe, neighbours
+from virb.heads.fit.stack import Matrix
 from virb.metrics import METRICS
 
 CPU = torch.device("cpu")
@@ -41,6 +42,10 @@ def world(count: int = 600, width: int = 24, classes: int = 7, frames: int = 1) 
     return features, *parts
 
 
+def fit(features: Features, train: Split, val: Split, *counts: int) -> FittedNeighbours:
+    return NeighbourProbe(Neighbours(neighbours=counts), 7, METRICS["top1"], CPU).fit(features, train, val)
+
+
 def inputs(features: Features, part: Split) -> np.ndarray:
     return features.pooled.double().numpy()[part.index].reshape(len(part), -1)
 
@@ -52,10 +57,8 @@ def test_the_predictions_are_those_of_scikit_learn(count: int, frames: int) -> N
     reference = KNeighborsClassifier(count, metric="cosine", algorithm="brute").fit(
         inputs(features, train), train.targets
     )
-    fitted = fit_neighbours(
-        features, train, val, classes=7, training=Neighbours(neighbours=(count,)), metric=METRICS["top1"], device=CPU
-    )
-    predicted = torch.cat(list(predict_neighbours(fitted, features, test)))[:, 0].argmax(1).numpy()
+    fitted = fit(features, train, val, count)
+    predicted = torch.cat([outputs[0] for outputs, _ in fitted.answers(features, test)]).argmax(1).numpy()
     assert (predicted == reference.predict(inputs(features, test))).all()
 
 
@@ -81,42 +84,30 @@ def test_of_samples_alike_the_earlier_is_nearer_and_of_classes_alike_the_first_w
 def test_the_number_of_neighbours_is_the_one_that_does_best_on_validation() -> None:
     features, train, val, _ = world()
     counts = (1, 5, 20, 50)
-    fitted = fit_neighbours(
-        features, train, val, classes=7, training=Neighbours(neighbours=counts), metric=METRICS["top1"], device=CPU
-    )
+    fitted = fit(features, train, val, *counts)
     scores = [
         KNeighborsClassifier(count, metric="cosine", algorithm="brute")
         .fit(inputs(features, train), train.targets)
         .score(inputs(features, val), val.targets)
         for count in counts
     ]
-    assert fitted.validation == pytest.approx(
-        [100 * score for score in scores] if max(fitted.validation) > 1 else scores
+    assert fitted.choice.validation == pytest.approx(
+        [100 * score for score in scores] if max(fitted.choice.validation) > 1 else scores
     )
-    assert fitted.setting.neighbours == counts[int(np.argmax(scores))]
+    assert fitted.choice.setting.neighbours == counts[int(np.argmax(scores))]
 
 
 def test_no_more_neighbours_are_asked_than_there_are_samples() -> None:
     features, train, val, _ = world(count=60)
-    fitted = fit_neighbours(
-        features,
-        train,
-        val,
-        classes=7,
-        training=Neighbours(neighbours=(1, 100, 500)),
-        metric=METRICS["top1"],
-        device=CPU,
-    )
-    assert [setting.neighbours for setting in fitted.settings] == [1, 40]
+    fitted = fit(features, train, val, 1, 100, 500)
+    assert [setting.neighbours for setting in fitted.choice.settings] == [1, 40]
 
 
 def test_features_that_are_not_finite_are_an_error() -> None:
     features, train, val, _ = world(count=60)
     features.pooled[3, 0] = float("nan")
     with pytest.raises(NumericsError, match="NaN"):
-        fit_neighbours(
-            features, train, val, classes=7, training=Neighbours(neighbours=(1,)), metric=METRICS["top1"], device=CPU
-        )
+        fit(features, train, val, 1)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -126,8 +117,8 @@ def test_a_gpu_predicts_the_same() -> None:
     for device in (CPU, torch.device("cuda")):
         there = Features(features.rows, features.pooled.to(device))
         training = Neighbours(neighbours=(1, 5, 20))
-        fitted = fit_neighbours(there, train, val, classes=7, training=training, metric=METRICS["top1"], device=device)
-        answers.append(torch.cat(list(predict_neighbours(fitted, there, test))).argmax(-1).cpu())
+        fitted = NeighbourProbe(training, 7, METRICS["top1"], device).fit(there, train, val)
+        answers.append(torch.cat([outputs[0] for outputs, _ in fitted.answers(there, test)]).argmax(-1).cpu())
     assert torch.equal(*answers)
 
 

@@ -19,13 +19,17 @@ import virb
 from virb.cards.encoder_names import encoder_cards
 from virb.cards.select import select_tasks
 from virb.core.errors import DataError, OutputError
+from virb.core.progress import Silent
 from virb.encode import cache as cache_module
 from virb.encode.encoder import hash_weights
 from virb.encode.load import load_encoder
 from virb.records.record import Record, read_all
 from virb.run import harness
+from virb.run.encoder_run import EncoderRun
 from virb.run.options import Options, make_options
-from virb.run.plan import prepare
+from virb.run.plan import image_sets
+from virb.run.report import Report
+from virb.run.tasks import Prepared, prepare
 
 TASKS = ("clevr_count", "dtd", "thor_egomotion")
 THREE = ",".join(TASKS)
@@ -127,11 +131,9 @@ def test_saved_heads_reproduce_the_score(sample_root: Path, tmp_path: Path) -> N
     with safe_open(path, "pt") as opened:
         assert opened.metadata()["classes"].split("\n")[0] == "banded"
     (item,), _ = prepare(select_tasks("dtd"), options(tmp_path))
-    from virb.run.plan import image_sets
-
     encoder = load_encoder(encoder_cards(["baseline:pixels"])[0])
     (images,) = image_sets(encoder, [item], options(tmp_path))
-    features = options(tmp_path).features().features(encoder, images.pool, images.rows, images.view, images.numerics)
+    features = EncoderRun(encoder, options(tmp_path), Silent(), Report()).features(images)
     inputs = features.pooled[features.index(item.dataset.test)[:, 0]]
     shown = (inputs - heads["features.mean"]) / heads["features.std"]
     for seed, value in enumerate(record.seeds):
@@ -151,14 +153,14 @@ def test_the_encoder_is_the_same_after_a_run(sample_root: Path, tmp_path: Path) 
 def test_a_task_that_fails_is_reported_and_the_others_go_on(
     sample_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = harness.fit
+    original = harness.probe_of
 
-    def failing(*arguments: object, **named: object) -> object:
-        if named["name"] == "dtd":
+    def failing(run: EncoderRun, images: object, prepared: Prepared, truth: object) -> object:
+        if prepared.task.name == "dtd":
             raise RuntimeError("something nobody thought of")
-        return original(*arguments, **named)  # type: ignore[arg-type]
+        return original(run, images, prepared, truth)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(harness, "fit", failing)
+    monkeypatch.setattr(harness, "probe_of", failing)
     report = run(tmp_path)
     assert [(failure.task, str(failure.error)) for failure in report.failures] == [
         ("dtd", "something nobody thought of")

@@ -14,10 +14,11 @@ from virb.cards.encoder_names import encoder_cards
 from virb.cards.select import all_tasks, protocol, select_tasks
 from virb.core.types import Dataset
 from virb.data.targets import load_targets
+from virb.encode.features import Pass
 from virb.records.record import Record, read_all
 from virb.run import harness, truth
 from virb.run.options import Options, make_options
-from virb.run.plan import prepare
+from virb.run.tasks import prepare
 
 EVERY = {task.name: task for task in all_tasks()}
 
@@ -116,7 +117,7 @@ def test_a_pixel_task_resumes_and_its_maps_and_targets_are_read_from_the_cache(
     def broken(*arguments: object, **options: object) -> object:
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr("virb.encode.cache.encode_maps", broken)
+    monkeypatch.setattr(Pass, "chunks", broken)
     monkeypatch.setattr("virb.data.targets.read_target", broken)
     again = run(light, small_world, tmp_path, "pets_seg", force=True).records[0]
     assert again.score == first.score
@@ -125,16 +126,14 @@ def test_a_pixel_task_resumes_and_its_maps_and_targets_are_read_from_the_cache(
 def test_pets_and_their_outlines_share_one_encoder_pass(
     light: Options, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from virb.encode import cache
-
     passes: list[int] = []
-    original = cache.encode_maps
+    original = Pass.chunks
 
-    def counted(encoder: object, pool: object, rows: np.ndarray, *rest: object) -> object:
-        passes.append(len(rows))
-        return original(encoder, pool, rows, *rest)  # type: ignore[arg-type]
+    def counted(one: Pass) -> object:
+        passes.append(len(one.images))
+        return original(one)
 
-    monkeypatch.setattr(cache, "encode_maps", counted)
+    monkeypatch.setattr(Pass, "chunks", counted)
     report = run(light, small_world, tmp_path, "pets,pets_seg", cache=tmp_path / "cache")
     assert len(report.records) == 2
     assert len(passes) == 1

@@ -21,7 +21,7 @@ from virb.metrics.stats import paired_difference
 from virb.records.record import Record
 from virb.run import harness
 from virb.run.options import Options, make_options
-from virb.run.plan import Prepared, prepare
+from virb.run.tasks import Prepared, prepare
 
 pytestmark = pytest.mark.slow
 

@@ -23,6 +23,7 @@ from killing import content, leftovers, make_world, options, run
 from virb.core.errors import DataError, NumericsError, OutputError, VirbError
 from virb.core.locks import held, lock_path
 from virb.run import harness, report
+from virb.run.encoder_run import EncoderRun
 
 HERE = Path(__file__).parents[1]
 KILLS = int(os.environ.get("VIRB_KILLS", "6"))
@@ -156,15 +157,16 @@ def test_a_record_that_another_process_is_at_is_waited_for_and_not_made_twice(
 def test_a_picture_that_gets_lost_during_the_run_fails_its_tasks_by_name_and_the_others_go_on(
     place: Path, world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, lost = harness._features, []
+    original, lost = EncoderRun.features, []
 
-    def losing(encoder: Any, images: Any, *rest: Any) -> Any:
+    def losing(run: EncoderRun, image_set: Any) -> Any:
+        images = image_set.images
         if images.pool.source == "dtd":
             lost.append(images.pool.paths[images.rows[3]])
             lost[0].rename(lost[0].with_suffix(".away"))
-        return original(encoder, images, *rest)
+        return original(run, image_set)
 
-    monkeypatch.setattr(harness, "_features", losing)
+    monkeypatch.setattr(EncoderRun, "features", losing)
     try:
         done = run(options(place, world, "lost"))
     finally:

@@ -15,7 +15,7 @@ from virb.cards.select import protocol, select_tasks
 from virb.core.progress import Silent
 from virb.core.types import IGNORED, Dataset
 from virb.data.targets import any_known
-from virb.run import harness, plan
+from virb.run import harness, tasks
 from virb.run.options import Options, make_options
 
 BLANK = {"train": (1, 4), "test": (0,)}
@@ -76,7 +76,7 @@ def test_a_sample_of_which_nothing_is_known_is_left_out_of_training_and_counted(
     task: str, name: str, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given, progress = options(small_world, tmp_path, name), Heard()
-    original = plan.read_dataset
+    original = tasks.read_dataset
 
     def read(*arguments: Any) -> Dataset:
         return original(*arguments).limited(8)
@@ -90,7 +90,7 @@ def test_a_sample_of_which_nothing_is_known_is_left_out_of_training_and_counted(
 
     records = []
     for number, reader in enumerate((with_blanks, without)):
-        monkeypatch.setattr(plan, "read_dataset", reader)
+        monkeypatch.setattr(tasks, "read_dataset", reader)
         report = harness.run(
             [encoder_card("baseline:pixels")], select_tasks(task), replace(given, out=tmp_path / str(number)), progress
         )
@@ -116,7 +116,7 @@ def test_a_sample_of_which_nothing_is_known_is_left_out_of_training_and_counted(
 def test_targets_that_are_all_void_are_an_error_that_names_a_file(
     name: str, small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = plan.read_dataset
+    original = tasks.read_dataset
     monkeypatch.setattr(
         plan,
         "read_dataset",

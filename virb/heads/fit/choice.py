@@ -64,6 +64,11 @@ class Choice:
     curves: Curves
 
     @property
+    def setting(self) -> Setting | NeighbourSetting:
+        """The one that was taken."""
+        return self.settings[self.chosen]
+
+    @property
     def train_loss(self) -> float | None:
         """The chosen setting's at the end; none where nothing is trained."""
         losses = self.curves.train_loss[-1]
