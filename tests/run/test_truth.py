@@ -118,7 +118,7 @@ def test_targets_that_are_all_void_are_an_error_that_names_a_file(
 ) -> None:
     original = tasks.read_dataset
     monkeypatch.setattr(
-        plan,
+        tasks,
         "read_dataset",
         lambda *given: blanked(found := original(*given), {"train": tuple(range(len(found.train)))}),
     )
