@@ -8,7 +8,7 @@ from typing import NamedTuple, get_args
 import pytest
 
 from virb import heads, sample
-from virb.cards import protocol as spec
+from virb.cards import task as task_cards
 from virb.cards.encoder import EncoderCard
 from virb.cards.protocol import Protocol
 from virb.cards.select import ENCODERS, GROUPS, PROTOCOLS, TASKS
@@ -98,14 +98,14 @@ def read_protocol(name: str) -> Protocol:
 
 
 def test_the_metrics_a_card_may_name_are_those_that_exist() -> None:
-    assert set(get_args(spec.ImageMetric)) == set(METRICS)
-    assert set(get_args(spec.PixelMetric)) == set(PIXEL_METRICS)
+    assert set(get_args(task_cards.ImageMetric)) == set(METRICS)
+    assert set(get_args(task_cards.PixelMetric)) == set(PIXEL_METRICS)
     assert all(metric.name == name for name, metric in EVERY_METRIC.items())
 
 
 def test_the_heads_a_card_may_name_are_those_that_exist_and_each_has_a_version() -> None:
-    assert set(get_args(spec.ImageHead)) == set(heads.STACKS)
-    assert {*get_args(spec.PixelHead), "dense_linear"} == set(dense.DENSE)
+    assert set(get_args(task_cards.ImageHead)) == set(heads.STACKS)
+    assert {*get_args(task_cards.PixelHead), "dense_linear"} == set(dense.DENSE)
     assert {*heads.STACKS, *dense.DENSE} <= set(heads.VERSIONS)
 
 

@@ -381,8 +381,8 @@ def test_a_hostile_card_neither_hangs_nor_kills_the_reader(tmp_path: Path, text:
     code = """
 import resource, sys
 from pathlib import Path
-from virb.errors import CardError
-from virb.spec import Task
+from virb.core.errors import CardError
+from virb.cards.task import Task
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 try:
     Task.read(Path(sys.argv[1]))

@@ -257,10 +257,10 @@ def test_closed_data_are_no_download_but_steps(run: Run) -> None:
 
 INTERRUPTED = """
 import sys
-from virb import registry
-from virb.paths import card_folder
+from virb.cards import yaml_files
+from virb.core.paths import card_folder
 cards = sys.argv.pop(1)
-registry.card_folder = lambda kind: __import__("pathlib").Path(cards) if kind == "datasets" else card_folder(kind)
+yaml_files.card_folder = lambda kind: __import__("pathlib").Path(cards) if kind == "datasets" else card_folder(kind)
 from virb.cli import main
 raise SystemExit(main())
 """

@@ -34,6 +34,7 @@ from virb.run import harness
 from virb.run.cost import estimate
 from virb.run.options import Options, make_options
 from virb.run.plan import Prepared, image_sets, prepare
+from virb.run.show import show
 from virb.run.truth import read_truth
 from virb.sample import ensure
 
@@ -486,7 +487,7 @@ def test_a_target_of_another_size_than_its_large_picture_is_named(
 
 def test_show_draws_whole_pictures_of_different_sizes(small_world: Path, tmp_path: Path) -> None:
     given = replace(options(small_world, head="dense_linear"), out=tmp_path)
-    path = harness.show(encoder_card("baseline:pixels"), select_tasks("kitti_flow"), given, 5)
+    path = show(encoder_card("baseline:pixels"), select_tasks("kitti_flow"), given, 5)
     with Image.open(path) as picture:
         assert picture.width > 5 * 200
     record = read_record(path.with_suffix(".json"))

@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 import virb
-from virb.cards import plugins
-from virb.cards import select as suite
+from virb.cards import encoder_names, plugins, select
 from virb.cli import main
 from virb.core.errors import CheckpointError, UsageError, VirbError
 
@@ -120,7 +119,7 @@ def test_a_file_that_is_no_python_is_refused_before_anything_runs(tmp_path: Path
 def suite_check(file: str) -> None:
     from virb.encode.load import check_encoder
 
-    check_encoder(suite.encoder_card(file))
+    check_encoder(encoder_names.encoder_card(file))
 
 
 def test_an_encoder_from_python_takes_a_name_and_a_view() -> None:
@@ -155,10 +154,10 @@ def test_pixel_tasks_of_a_group_are_left_out_where_there_are_no_maps_and_named_o
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return a folder of installed packages; what is written there is found as if pip had put it there."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    for cached in (plugins._points, suite.added):
+    for cached in (plugins._points, select.added):
         cached.cache_clear()
     yield tmp_path
-    for cached in (plugins._points, suite.added):
+    for cached in (plugins._points, select.added):
         cached.cache_clear()
     for name in [name for name in sys.modules if name.startswith("lab_")]:
         del sys.modules[name]
@@ -178,7 +177,7 @@ CARD = "name: {}\ntitle: {}\nweights: random:resnet18@{}\nmethod: ours\npretrain
 
 
 def test_a_package_adds_classes_cards_and_tasks(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    task = suite.TASKS.path("dtd").read_text().replace("name: dtd", "name: lab_dtd") + "extra: true\n"
+    task = select.TASKS.path("dtd").read_text().replace("name: dtd", "name: lab_dtd") + "extra: true\n"
     install(
         package,
         "lab_one",
@@ -192,12 +191,12 @@ def test_a_package_adds_classes_cards_and_tasks(package: Path, capsys: pytest.Ca
     (package / "lab_cards" / "tasks" / "lab_dtd.yaml").write_text(task)
     assert virb.Encoder("lab_flat").shape.width == 3
     assert virb.Encoder("lab_net").arch == "resnet18"
-    assert suite.task("lab_dtd").extra
+    assert select.task("lab_dtd").extra
     assert main(["encoders", "list"]) == 0
     assert "lab_flat" in capsys.readouterr().out
     assert main(["tasks"]) == 0
     assert "lab_dtd" in capsys.readouterr().out
-    assert "lab_dtd" not in {one.name for one in suite.select_tasks("all").tasks}
+    assert "lab_dtd" not in {one.name for one in select.select_tasks("all").tasks}
 
 
 @pytest.mark.parametrize(
@@ -214,9 +213,9 @@ def test_a_broken_package_is_named_and_left_out(
 ) -> None:
     install(package, "lab_broken", points)
     with caplog.at_level(logging.WARNING):
-        names = [card.name for card in suite.all_encoders()] + [task.name for task in suite.all_tasks()]
+        names = [card.name for card in encoder_names.all_encoders()] + [task.name for task in select.all_tasks()]
     assert "lab" not in names
-    assert suite.encoder_card("color").weights == "baseline:color"
+    assert encoder_names.encoder_card("color").weights == "baseline:color"
     assert "lab_broken" in caplog.text
     assert words in caplog.text
 
@@ -227,22 +226,22 @@ def test_a_card_of_a_package_that_cannot_be_read_is_left_out(package: Path, capl
     (package / "lab_cards" / "__init__.py").write_text("")
     (package / "lab_cards" / "lab_bad.yaml").write_text("name: other\n")
     (package / "lab_cards" / "lab_dtd.yaml").write_text(
-        suite.TASKS.path("dtd").read_text().replace("name: dtd", "name: lab_dtd")
+        select.TASKS.path("dtd").read_text().replace("name: dtd", "name: lab_dtd")
     )
-    assert "lab_bad" not in suite.added("encoders").by_name
-    assert not suite.added("tasks").by_name
+    assert "lab_bad" not in select.added("encoders").by_name
+    assert not select.added("tasks").by_name
     assert "extra: true" in caplog.text
 
 
 def test_a_name_that_two_packages_give_belongs_to_neither(package: Path, caplog: pytest.LogCaptureFixture) -> None:
     for owner in ("lab_one", "lab_two"):
         install(package, owner, "[virb.encoders]\nlab_flat = lab_code:Flat\n", lab_code_dot_py=FLAT)
-    assert not suite.added("encoders").by_name
+    assert not select.added("encoders").by_name
     assert "taken by lab_one" in caplog.text
 
 
 def test_a_class_of_a_package_that_fails_fails_when_it_is_asked_for(package: Path) -> None:
     install(package, "lab_one", "[virb.encoders]\nlab_late = lab_late:Late\n", lab_late_dot_py="1 / 0\n")
-    assert [card.name for card in suite.all_encoders()].count("lab_late") == 1
+    assert [card.name for card in encoder_names.all_encoders()].count("lab_late") == 1
     with pytest.raises(CheckpointError, match="ZeroDivisionError"):
         virb.Encoder("lab_late")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 
-from virb.cards import protocol as spec
+from virb.cards import task as task_cards
 from virb.core.errors import DataError
 from virb.core.paths import card_folder
 from virb.core.types import IGNORED
@@ -271,7 +271,7 @@ def test_flow_of_five_pixels_worked_by_hand() -> None:
 
 
 def test_metrics_have_the_names_of_task_cards_and_say_how_to_read_them() -> None:
-    assert set(PIXEL_METRICS) == set(get_args(spec.PixelMetric))
+    assert set(PIXEL_METRICS) == set(get_args(task_cards.PixelMetric))
     assert not set(ALL) & set(METRICS)
     higher = {"iou", "miou", "hand_iou", "pixel_accuracy", "delta1", "published_iou", "published_miou"}
     shares = higher | {"fl_all"}
@@ -495,7 +495,7 @@ def test_taskonomy_depth_has_no_crop_and_its_own_limits() -> None:
     ],
 )
 def test_task_cards_are_measured_by_the_rules_of_their_data_sets(task: str, expected: tuple[object, ...]) -> None:
-    card = spec.Task.read(card_folder("tasks") / f"{task}.yaml")
+    card = task_cards.Task.read(card_folder("tasks") / f"{task}.yaml")
     found = metric_for(card.metric, card.dataset, card.target)
     assert isinstance(found, PixelRatio)
     assert (found.unit, found.limits, found.window) == expected

@@ -25,6 +25,7 @@ from virb.run.pictures import prediction_sheet
 from virb.run.pictures.answers import Answers, counted, spread
 from virb.run.pictures.colours import UNSCORED_FLOW, Scale, class_colours, draw_error, draw_target, error_of
 from virb.run.pictures.layout import ALARM, GAP, INK, MARGIN, PAPER, Words, cut, folded
+from virb.run.show import show
 
 TASKS = ("pets_seg", "nyu_depth", "kitti_flow", "taskonomy_inpainting", "dtd", "thor_egomotion", "kinetics400")
 """Classes, values, flow, colours; one picture, two, six."""
@@ -47,7 +48,7 @@ def light(small_world: Path) -> Options:
 
 
 def shown(options: Options, out: Path, task: str, count: int = 3) -> tuple[Path, Record]:
-    path = harness.show(encoder_card("baseline:pixels"), select_tasks(task), replace(options, out=out), count)
+    path = show(encoder_card("baseline:pixels"), select_tasks(task), replace(options, out=out), count)
     return path, read_record(path.with_suffix(".json"))
 
 
@@ -361,7 +362,7 @@ def test_an_encoder_without_maps_cannot_be_shown_on_pixels(light: Options, tmp_p
             return images.mean((2, 3))
 
     with pytest.raises(Exception, match="returns no maps") as caught:
-        harness.show(Flat(), select_tasks("pets_seg"), replace(light, out=tmp_path))
+        show(Flat(), select_tasks("pets_seg"), replace(light, out=tmp_path))
     assert "What to do: " in str(caught.value)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from virb.core.types import Dataset, LabelKind
-from virb.data.shelf.verify import open_picture
+from virb.data.shelf.checking import open_picture
 from virb.records.record import Record, Score
 from virb.run.pictures.colours import (
     Scale,

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from virb.core.digest import seed_of
 from virb.core.types import SPLITS, Dataset, Labels, Split
-from virb.data.shelf.verify import open_picture
+from virb.data.shelf.checking import open_picture
 from virb.run.pictures.colours import (
     Scale,
     arrow_factor,

@@ -14,7 +14,7 @@ from virb.core.fetch.disk import explain_disk, need_space
 from virb.core.progress import Progress, Silent
 from virb.data import read_dataset
 from virb.data.common import locate
-from virb.data.shelf.status import Row, card, status, targets, uses
+from virb.data.shelf.listing import Row, card, status, targets, uses
 
 _INNER = ("*",)
 """Owners ship archives within archives: COCO its panoptic maps, Caltech-101 all of its pictures."""

@@ -15,7 +15,7 @@ from virb.core.progress import Progress, Silent
 from virb.core.types import IGNORED, Dataset, LabelKind, Pool
 from virb.core.workers import spread, worker_count
 from virb.data import find_dataset, read_dataset
-from virb.data.shelf.status import card, targets, uses
+from virb.data.shelf.listing import card, targets, uses
 
 _CHUNK = 64
 Item = TypeVar("Item")
