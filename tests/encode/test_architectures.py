@@ -161,7 +161,8 @@ def test_clips_own_resnet_is_pooled_by_its_attention(tmp_path: Path) -> None:
 
 
 def test_the_view_follows_the_format(tmp_path: Path) -> None:
-    from authors import dinov2, hugging_face_vit, vit
+    from authors import vit
+    from authors_vits import dinov2, hugging_face_vit
 
     card = encoder_card(str(hugging_face_vit(tmp_path / "weights.safetensors", dict(vit().state_dict()))))
     assert load_encoder(card).mean == (0.5, 0.5, 0.5)
