@@ -14,22 +14,9 @@ from pathlib import Path
 import timm
 import torch
 import torchvision
-from authors import (
-    PATCH14,
-    VIT_NAMES,
-    Format,
-    State,
-    Write,
-    classifier,
-    hugging_face,
-    mlp,
-    moved,
-    noise,
-    saved,
-    training,
-    under,
-    vit,
-)
+from authors import State, Write, classifier, mlp, moved, noise, saved, training, under, vit
+from authors_formats import PATCH14, Format
+from authors_vits import VIT_NAMES, hugging_face
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet

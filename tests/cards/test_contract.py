@@ -11,8 +11,9 @@ from virb import heads, sample
 from virb.cards import task as task_cards
 from virb.cards.encoder import EncoderCard
 from virb.cards.protocol import Protocol
-from virb.cards.select import ENCODERS, GROUPS, PROTOCOLS, SCHEMES, TASKS
+from virb.cards.select import ENCODERS, GROUPS, PROTOCOLS, TASKS
 from virb.cards.task import Task
+from virb.cards.weights import TYPED
 from virb.core.errors import CardError, DataError
 from virb.core.paths import card_folder
 from virb.data import ADAPTERS, adapter, find_dataset
@@ -229,7 +230,7 @@ def test_an_encoder_card_is_read_and_says_where_it_comes_from(name: str) -> None
     card = EncoderCard.read(ENCODERS.path(name))
     assert card.name == name
     scheme = card.weights.partition(":")[0]
-    assert scheme in (*SCHEMES, "https"), "a shipped card cannot point at a file of the author's"
+    assert scheme in (*TYPED, "https"), "a shipped card cannot point at a file of the author's"
     assert card.title
     assert card.method, "'none' and 'baseline' are methods too"
     assert card.family

@@ -17,12 +17,12 @@ from virb.encode.architectures import Architecture, create
 from virb.encode.checkpoints.architecture import infer
 from virb.encode.checkpoints.naming import Family
 from virb.encode.checkpoints.shapes import shapes_of
-from virb.encode.checkpoints.tables import BLOCKS, SKETCHES
+from virb.encode.checkpoints.tables import blocks, sketches
 from virb.encode.checkpoints.understand import Request, recognise
 from virb.encode.checkpoints.vits import Hints
 from virb.encode.load import load_encoder
 
-ROWS = [(family, name) for family, table in SKETCHES.items() for name in table]
+ROWS = [(family, name) for family, table in sketches().items() for name in table]
 RESNETS = """
 resnet18 resnet34 resnet50 resnet101 resnet152 wide_resnet50_2 wide_resnet101_2 resnext50_32x4d resnext101_32x8d
 resnext101_64x4d resnet26 resnet26d resnet50c resnet50d resnet101d resnet152d resnet50t resnet14t resnet200
@@ -48,13 +48,13 @@ def facts(name: str) -> tuple[object, ...]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "name"), ROWS)
 def test_every_known_model_is_found_from_its_own_tensors(family: Family, name: str) -> None:
-    depths, width = SKETCHES[family][name]
+    depths, width = sketches()[family][name]
     shapes = shapes_of(name)
     found = infer(family, shapes, Hints())
     assert found is not None
     assert shapes_of(str(found)) == shapes
-    blocks = {re.match(BLOCKS[family], key)[0] for key in shapes if re.match(BLOCKS[family], key)}  # type: ignore[index]
-    assert sum(depths) == len(blocks)
+    own = {found[0] for key in shapes if (found := re.match(blocks(family), key))}
+    assert sum(depths) == len(own)
     assert width in {shape[0] for shape in shapes.values() if shape}
 
 
@@ -161,7 +161,8 @@ def test_clips_own_resnet_is_pooled_by_its_attention(tmp_path: Path) -> None:
 
 
 def test_the_view_follows_the_format(tmp_path: Path) -> None:
-    from authors import dinov2, hugging_face_vit, vit
+    from authors import vit
+    from authors_vits import dinov2, hugging_face_vit
 
     card = encoder_card(str(hugging_face_vit(tmp_path / "weights.safetensors", dict(vit().state_dict()))))
     assert load_encoder(card).mean == (0.5, 0.5, 0.5)

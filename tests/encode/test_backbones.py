@@ -17,7 +17,7 @@ from virb.cards.encoder import EncoderCard
 from virb.cards.encoder_names import all_encoders, encoder_card
 from virb.core.errors import CheckpointError, UsageError
 from virb.encode.architectures import create
-from virb.encode.encoder import TimmBody, from_module, load_named
+from virb.encode.encoder import TimmBody, from_module
 from virb.encode.load import load_encoder
 
 
@@ -37,7 +37,7 @@ def images(size: int = 64) -> torch.Tensor:
 def test_one_forward_gives_the_embedding_and_maps_from_fine_to_coarse(
     arch: str, width: int, maps: tuple[tuple[int, int], ...]
 ) -> None:
-    encoder = load_named(encoder_card(f"random:{arch}"))
+    encoder = load_encoder(encoder_card(f"random:{arch}"))
     assert encoder.shape.width == width
     assert encoder.shape.maps == maps
     with torch.inference_mode():
@@ -56,7 +56,7 @@ def test_random_weights_are_drawn_by_seed_and_leave_the_global_state_alone() -> 
     torch.manual_seed(3)
     before = torch.get_rng_state()
     prints = [
-        load_named(encoder_card(name)).fingerprint
+        load_encoder(encoder_card(name)).fingerprint
         for name in ("random:resnet18", "random:resnet18@0", "random:resnet18@1")
     ]
     assert prints[0] == prints[1] != prints[2]
@@ -64,7 +64,7 @@ def test_random_weights_are_drawn_by_seed_and_leave_the_global_state_alone() -> 
 
 
 def test_random_residual_blocks_are_not_cut_out() -> None:
-    model = load_named(encoder_card("random:resnet18")).body.model
+    model = load_encoder(encoder_card("random:resnet18")).body.model
     assert all(block.bn2.weight.abs().min() > 0 for block in model.layer1)
 
 
@@ -81,9 +81,9 @@ def test_the_fingerprint_changes_with_weights_and_view(change: str) -> None:
 
 
 def test_an_encoder_takes_sizes_that_divide_by_its_patch_or_its_only_one() -> None:
-    free = load_named(encoder_card("random:vit_small_patch14_dinov2"))
+    free = load_encoder(encoder_card("random:vit_small_patch14_dinov2"))
     assert [free.resolve_size(size) for size in (96, 224)] == [98, 224]
-    fixed = load_named(encoder_card("random:mixer_s32_224"))
+    fixed = load_encoder(encoder_card("random:mixer_s32_224"))
     assert fixed.resolve_size(96) == 224
 
 
@@ -126,7 +126,7 @@ def test_weights_that_cannot_be_fetched_say_so_at_once(tmp_path: Path, monkeypat
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(CheckpointError, match="cannot fetch timm:resnet18") as caught:
-        load_named(encoder_card("timm:resnet18.a1_in1k"))
+        load_encoder(encoder_card("timm:resnet18.a1_in1k"))
     assert "--encoder FILE" in str(caught.value)
 
 
@@ -143,7 +143,7 @@ def test_weights_that_cannot_be_fetched_say_so_at_once(tmp_path: Path, monkeypat
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        load_named(encoder_card(name))
+        load_encoder(encoder_card(name))
     assert words in str(caught.value)
 
 

@@ -18,8 +18,9 @@ from virb.core.errors import DamagedEntry, DataError, OutputError
 from virb.core.paths import temporary_beside
 from virb.core.types import Images, Numerics, Pool, View
 from virb.encode.cache import Cache
-from virb.encode.encoder import Encoder, load_named
+from virb.encode.encoder import Encoder
 from virb.encode.features import Pass
+from virb.encode.load import load_encoder
 
 VIEW = View("squash", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 CPU = torch.device("cpu")
@@ -41,7 +42,7 @@ def pool(tmp_path: Path) -> Pool:
 
 @pytest.fixture
 def encoder() -> Encoder:
-    return load_named(encoder_card("baseline:pixels"))
+    return load_encoder(encoder_card("baseline:pixels"))
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_a_replaced_image_makes_the_entry_stale(
 
 
 def test_the_key_changes_with_everything_that_shapes_the_numbers(pool: Pool, encoder: Encoder) -> None:
-    other = load_named(encoder_card("baseline:color"))
+    other = load_encoder(encoder_card("baseline:color"))
     rows = everything(pool)
     keys = {
         Cache.key(encoder, Images(pool, rows, VIEW, NUMERICS)),

@@ -17,9 +17,10 @@ from virb.core.errors import DataError, NumericsError
 from virb.core.types import Images, Numerics, Pool, View
 from virb.data.images import decoded, read_image, squash
 from virb.encode import features as encode_module
-from virb.encode.encoder import Encoder, from_module, hash_weights, load_named
+from virb.encode.encoder import Encoder, from_module, hash_weights
 from virb.encode.features import Pass, choose_numerics, normalise, pack_maps, prepare, unpack_maps
 from virb.encode.folding import fold_batch_norms
+from virb.encode.load import load_encoder
 
 CPU = torch.device("cpu")
 VIEW = View("squash", 64, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -189,7 +190,7 @@ def test_features_are_those_of_the_plain_model_on_pillow_pixels(images: list[Pat
 
 @pytest.mark.parametrize("arch", ["resnet18", "vit_tiny_patch16_224"])
 def test_features_of_an_image_are_the_same_bits_whatever_its_neighbours(images: list[Path], arch: str) -> None:
-    model = encoder(arch) if arch == "resnet18" else load_named(encoder_card(f"random:{arch}"))
+    model = encoder(arch) if arch == "resnet18" else load_encoder(encoder_card(f"random:{arch}"))
     whole = encode(model, *every(images), VIEW, NUMERICS)
     part = encode(model, pool_of(images), np.arange(3, 9, 2), VIEW, NUMERICS)
     assert torch.equal(part, whole[3:9:2])
@@ -266,10 +267,10 @@ def test_the_baselines_answer_what_is_known(tmp_path: Path) -> None:
     path = tmp_path / "red.png"
     Image.new("RGB", (50, 40), (255, 0, 0)).save(path)
     view = View("squash", 64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    pixels = encode(load_named(encoder_card("baseline:pixels")), *every([path]), view, NUMERICS)
+    pixels = encode(load_encoder(encoder_card("baseline:pixels")), *every([path]), view, NUMERICS)
     assert pixels.shape == (1, 768)
     torch.testing.assert_close(pixels.view(3, 256).mean(1), torch.tensor([1.0, 0.0, 0.0]))
-    color = encode(load_named(encoder_card("baseline:color")), *every([path]), view, NUMERICS)
+    color = encode(load_encoder(encoder_card("baseline:color")), *every([path]), view, NUMERICS)
     assert color.shape == (1, 64)
     assert color[0].argmax() == 3 * 16
     assert color.sum() == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,6 +9,7 @@ from pydantic import Field, model_validator
 
 from virb.cards.card import Card, Frozen
 from virb.cards.task import Positive
+from virb.cards.weights import FORMS, Weights
 from virb.core.errors import CardError
 
 Triple = tuple[float, float, float]
@@ -60,8 +60,8 @@ class EncoderCard(Card):
     def _only_files_are_pinned(self) -> Self:
         if not self.names_file and (self.sha256 or self.bytes or self.arch or self.prefix or self.allow_missing):
             found = "sha256, bytes, arch, prefix and allow_missing"
-            raise ValueError(f"{found} belong to a weights file, not to {self.weights.partition(':')[0]}:")
-        if self.weights.startswith("http:") and not self.sha256:
+            raise ValueError(f"{found} belong to a weights file, not to {self.origin.scheme}:")
+        if self.origin.open_to_change and not self.sha256:
             raise ValueError("weights: an address that begins with http: can be changed on the way; give its sha256")
         return self
 
@@ -69,36 +69,33 @@ class EncoderCard(Card):
     def read(cls, path: Path) -> Self:
         """Return the card in a file; a card may name weights and never code, for cards come from strangers."""
         card = super().read(path)
-        if re.match(r"(python|plugin):", card.weights) or re.search(r"\.py(:\w+)?$", card.weights):
+        if card.origin.is_code:
             raise CardError(
                 f"{path} has 1 problem:\n  - weights: {card.weights!r} is code, and a card never starts any",
-                "a checkpoint file, its https address, timm:NAME, torchvision:NAME, random:ARCH or baseline:NAME",
+                f"a checkpoint file, its https address, {', '.join(FORMS[:-1])} or {FORMS[-1]}",
                 "name the python file yourself: --encoder file.py:Name",
             )
         return card
 
     @property
+    def origin(self) -> Weights:
+        """What `weights` says."""
+        return Weights.parse(self.weights)
+
+    @property
     def names_file(self) -> bool:
         """Whether the weights are a file or its address, and not a name that a library knows."""
-        return not re.match(r"(timm|torchvision|random|baseline|python|plugin):", self.weights)
+        return not self.origin.scheme
 
     @property
     def address(self) -> str | None:
         """Where the weights file can be fetched, if the card names an address and no file."""
-        return self.weights if re.match(r"https?://", self.weights) else None
-
-    @property
-    def shown_weights(self) -> str:
-        """What the weights are called where others read it: a file without the folders of this machine."""
-        if self.weights.startswith("python:"):
-            return "python:" + self.weights.replace("\\", "/").rsplit("/", 1)[-1].rstrip(":")
-        return self.weights if ":" in self.weights else self.weights.replace("\\", "/").rsplit("/", 1)[-1]
+        return self.origin.address
 
     @property
     def architecture(self) -> str:
         """The architecture as far as the card tells it, without the tag of its weights."""
-        scheme, _, name = self.weights.partition(":")
-        return self.arch or (re.split(r"[.@]", name)[0] if scheme in ("timm", "torchvision", "random") else "")
+        return self.arch or self.origin.architecture
 
 
 class CheckpointFacts(Frozen):

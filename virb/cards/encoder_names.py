@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
-from virb.cards.select import ENCODERS, SCHEMES, _card_file, added
-from virb.core.errors import UsageError, did_you_mean, nearest
+from virb.cards.select import ENCODERS, added, card_file
+from virb.cards.weights import TYPED, Weights, meant
+from virb.core.errors import UsageError, did_you_mean
 from virb.core.text import safe_name
 
 
@@ -21,12 +22,12 @@ def all_encoders() -> list[EncoderCard]:
 
 def encoder_card(text: str) -> EncoderCard:
     """Return the card of a shipped encoder, of a card file, or one made up for `timm:…` or a weights file."""
-    scheme, _, rest = text.partition(":")
-    if scheme in SCHEMES and rest:
-        return EncoderCard(name=safe_name(f"{scheme}-{rest}"), title=text, weights=text)
+    said = Weights.parse(text)
+    if said.typed and said.name:
+        return EncoderCard(name=safe_name(f"{said.scheme}-{said.name}"), title=text, weights=text)
     if text in ENCODERS.names():
         return _beside(ENCODERS.path(text))
-    if file := _card_file(text):
+    if file := card_file(text):
         return _beside(file)
     if offer := added("encoders").by_name.get(text):
         weights = f"plugin:{text}"
@@ -45,17 +46,16 @@ def encoder_card(text: str) -> EncoderCard:
     if (path.suffix and ":" not in text) or len(path.parts) > 1:
         raise UsageError(
             f"there is no encoder file {text}{did_you_mean(path.name, _names_in(path.parent))}",
-            "a checkpoint file, a card (.yaml), or " + ", ".join(f"{scheme}:NAME" for scheme in SCHEMES),
+            "a checkpoint file, a card (.yaml), or " + ", ".join(f"{scheme}:NAME" for scheme in TYPED),
             "check the path; shipped encoders are listed by 'virb encoders list'",
         )
-    hint = nearest(scheme, SCHEMES) if rest else ""
-    if hint:
+    if hint := meant(text):
         raise UsageError(
-            f"there is no encoder '{text}'; {hint[:-2]}:{rest}'?",
-            "one of " + ", ".join(f"{scheme}:NAME" for scheme in SCHEMES),
+            f"there is no encoder '{text}'; {hint}",
+            "one of " + ", ".join(f"{scheme}:NAME" for scheme in TYPED),
             "correct the part before the colon",
         )
-    others = (*added("encoders").by_name, *(f"{scheme}:…" for scheme in SCHEMES))
+    others = (*added("encoders").by_name, *(f"{scheme}:…" for scheme in TYPED))
     return _beside(ENCODERS.path(text, also_known=others))
 
 
@@ -158,6 +158,6 @@ def _told_apart(cards: list[EncoderCard]) -> list[EncoderCard]:
 def _beside(path: Path) -> EncoderCard:
     """Return the card in a file; weights with a relative path lie beside it."""
     card = EncoderCard.read(path)
-    if card.weights.partition(":")[0] in SCHEMES or card.address or Path(card.weights).is_absolute():
+    if not card.names_file or card.address or Path(card.weights).is_absolute():
         return card
     return card.model_copy(update={"weights": str((path.parent / card.weights).resolve())})

@@ -19,7 +19,6 @@ TASKS, ENCODERS, PROTOCOLS = Registry("tasks"), Registry("encoders"), Registry("
 GROUPS = (
     "all extra open image pixel semantic structural image-semantic image-structural pixel-semantic pixel-structural"
 ).split()
-SCHEMES = ("timm", "torchvision", "random", "baseline")
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def select_tasks(text: str) -> Selection:
 def task(name: str) -> Task:
     """Return a task by name or from a card file."""
     others = _added_cards("tasks")
-    return Task.read(_card_file(name) or others.get(name) or TASKS.path(name, also_known=(*GROUPS, *others)))
+    return Task.read(card_file(name) or others.get(name) or TASKS.path(name, also_known=(*GROUPS, *others)))
 
 
 def bibtex(wanted: Task) -> str:
@@ -115,10 +114,11 @@ def _papers() -> list[tuple[set[str], str]]:
     return found
 
 
-def _card_file(text: str) -> Path | None:
+def card_file(text: str) -> Path | None:
+    """Return the path that a text on the command line is, if it is one of a card."""
     return Path(text).expanduser() if text.endswith((".yaml", ".yml")) else None
 
 
 def protocol(name: str) -> Protocol:
     """Return a protocol by name or from a card file."""
-    return Protocol.read(_card_file(name) or PROTOCOLS.path(name))
+    return Protocol.read(card_file(name) or PROTOCOLS.path(name))

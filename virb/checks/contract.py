@@ -128,7 +128,7 @@ def _encoder_card(path: Path) -> Iterator[Check]:
     said = f"{', '.join(unknown)} is not in the card" if unknown else ""
     checks.append(Check("from_memory names facts of the card", said, "name keys that the card has"))
     yield from checks
-    if card.weights.partition(":")[0] in ("timm", "torchvision"):
+    if card.origin.facts.library:
         from virb.encode.load import check_encoder
 
         yield from _named(card, check_encoder)

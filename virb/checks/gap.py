@@ -13,8 +13,9 @@ from virb.cards.select import protocol, select_tasks
 from virb.core.errors import Unsuited, UsageError, VirbError
 from virb.core.progress import Progress
 from virb.core.text import safe_name
-from virb.encode import encoder as backbones
 from virb.encode.encoder import Encoder
+from virb.encode.load import check_encoder, load_encoder
+from virb.encode.schemes.from_random import seed_of
 from virb.metrics.stats import Interval, paired_difference
 from virb.records.record import Record
 from virb.run.harness import run
@@ -47,7 +48,7 @@ class Gap:
 
 def random_gap(encoder: Encoder, options: Options, progress: Progress | None = None) -> Gap:
     """Return what training has brought, on the cheapest sample task; measured once, then read from the cache folder."""
-    twins = [untrained(encoder, seed) for seed in _seeds(encoder.card.weights)]
+    twins = [untrained(encoder, seed) for seed in _seeds(encoder.card)]
     task = select_tasks(TASK)
     there = replace(
         options,
@@ -68,9 +69,9 @@ def random_gap(encoder: Encoder, options: Options, progress: Progress | None = N
     return Gap(encoder.card.name, encoder.arch, own.score.value, other.score.value, difference, own.score.unit)
 
 
-def _seeds(weights: str) -> list[int]:
+def _seeds(card: EncoderCard) -> list[int]:
     """Return the seeds of the untrained networks: none of them is the encoder's own, where that is random too."""
-    own = int(weights.partition("@")[2] or 0) if weights.startswith("random:") else -1
+    own = seed_of(card) if card.origin.scheme == "random" else -1
     return [seed for seed in range(DRAWS + 1) if seed != own][:DRAWS]
 
 
@@ -86,14 +87,14 @@ def untrained(encoder: Encoder, seed: int = 0) -> Encoder:
         size=encoder.fixed_size,
     )
     try:
-        backbones.check_name(card)
+        check_encoder(card)
     except UsageError as error:
         raise Unsuited(
             f"encoder {encoder.card.name} ({encoder.arch}) is of no architecture that timm could make untrained",
             "a checkpoint of one of timm's architectures",
             "leave --check out for this encoder",
         ) from error
-    return backbones.load_named(card)
+    return load_encoder(card)
 
 
 def _record(report: Report, encoder: Encoder) -> Record:

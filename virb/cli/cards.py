@@ -149,12 +149,9 @@ def _here(card: EncoderCard) -> str:
     """Tell whether the weights of a card with an address were fetched; of the others, who fetches them."""
     from virb.encode.weights import weights_place
 
-    scheme = card.weights.partition(":")[0]
-    if scheme in ("timm", "torchvision"):
-        return f"by {scheme}"
-    if scheme in ("random", "baseline", "plugin"):
-        return "yes"
-    return "yes" if weights_place(card).is_file() else "no"
+    if card.origin.facts.library:
+        return f"by {card.origin.scheme}"
+    return "yes" if not card.names_file or weights_place(card).is_file() else "no"
 
 
 @encoders_app.command("show")
@@ -173,7 +170,7 @@ def download_encoder(name: Annotated[str, typer.Argument(help="A card's name, or
     from virb.encode.weights import fetch_weights
 
     card = encoder_card(name)
-    if card.weights.partition(":")[0] not in ("timm", "torchvision"):
+    if not card.origin.facts.library:
         typer.echo(fetch_weights(card, choose()))
         return
     from virb.encode.load import load_encoder

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from virb.cards.weights import FORMS
+
 Encoders = Annotated[
     list[str],
     typer.Option(
         "--encoder",
         "-e",
-        help="A card's name, a file, timm:NAME, torchvision:NAME, random:ARCH, baseline:NAME; may be given again.",
+        help=f"A card's name, a file, {', '.join(FORMS)}; may be given again.",
     ),
 ]
 Arch = Annotated[

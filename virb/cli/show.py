@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from virb.cards.weights import FORMS
 from virb.cli.options import (
     AllowMissing,
     Arch,
@@ -29,9 +30,7 @@ def show(
     task: Annotated[str, typer.Argument(help="One task's name, or its card file.")],
     encoder: Annotated[
         list[str],
-        typer.Option(
-            "--encoder", "-e", help="A card's name, a file, timm:NAME, torchvision:NAME, random:ARCH, baseline:NAME."
-        ),
+        typer.Option("--encoder", "-e", help=f"A card's name, a file, {', '.join(FORMS)}."),
     ],
     arch: Arch = None,
     prefix: Prefix = None,

@@ -1,4 +1,4 @@
-"""Backbones: a name to a frozen encoder with one interface (stage 2: card -> Encoder).
+"""Encoder: a frozen body with one interface (stage 2: card -> Encoder), and the bodies there are.
 
 Every encoder answers one call with a pooled embedding and, on request, a list of maps from fine to coarse. Heads
 and harness never look inside.
@@ -8,12 +8,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import re
-import socket
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,9 +16,8 @@ from torch.nn import functional
 
 from virb.cards.encoder import CheckpointFacts, EncoderCard, Triple
 from virb.core.digest import digest
-from virb.core.errors import CheckpointError, UsageError, VirbError, did_you_mean
+from virb.core.errors import CheckpointError
 from virb.core.types import FeatureShape, Level
-from virb.encode.architectures import Architecture, create
 
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
@@ -190,21 +183,6 @@ def _pyramid(images: torch.Tensor) -> list[torch.Tensor]:
     return [functional.avg_pool2d(images, stride, ceil_mode=True) for stride in (4, 8, 16, 32)]
 
 
-def check_name(card: EncoderCard) -> None:
-    """Refuse an unknown name before hours of work, without building anything."""
-    scheme, _, name = card.weights.partition(":")
-    {"timm": _check_timm, "torchvision": _check_torchvision, "random": _check_random, "baseline": _check_baseline}[
-        scheme
-    ](name)
-
-
-def load_named(card: EncoderCard) -> Encoder:
-    """Return the encoder behind `timm:`, `random:` or `baseline:`; torchvision's weights are files like any other."""
-    check_name(card)
-    scheme, _, name = card.weights.partition(":")
-    return {"timm": _timm, "random": _random, "baseline": _baseline}[scheme](card, name)
-
-
 def from_module(card: EncoderCard, module: nn.Module, source: str = "") -> Encoder:
     """Return an encoder around a module of the user's own; a timm model keeps its full interface.
 
@@ -213,7 +191,7 @@ def from_module(card: EncoderCard, module: nn.Module, source: str = "") -> Encod
     arch = f"{type(module).__module__}.{type(module).__qualname__}"
     if isinstance(module, Encoder):
         return module
-    mean, std = _statistics(module)
+    mean, std = statistics(module)
     module = copy.deepcopy(module)  # freezing is ours to do, and must not reach back to the caller
     body = TimmBody(module) if hasattr(module, "forward_intermediates") else ModuleBody(module)
     return Encoder(card, body, arch, mean, std, source)
@@ -230,109 +208,8 @@ def hash_weights(module: nn.Module) -> str:
     return state.hexdigest()
 
 
-def _check_timm(name: str) -> None:
-    import timm
-
-    arch = name.split(".")[0]
-    Architecture.parse(arch)
-    if not timm.models.is_model_pretrained(name):
-        tags = timm.list_pretrained(f"{arch}.*")
-        raise UsageError(
-            f"timm has no pretrained weights '{name}'",
-            "one of " + ", ".join(tags) if tags else "an architecture with weights",
-            f"use random:{arch} for random weights",
-        )
-
-
-def _timm(card: EncoderCard, name: str) -> Encoder:
-    try:
-        with _offline_unless_reachable():
-            model = create(name, pretrained=True)
-    except VirbError:
-        raise
-    except Exception as error:  # the hub's client raises some twenty kinds of its own
-        reason = (str(error).splitlines() or [""])[0]
-        raise CheckpointError(
-            f"cannot fetch timm:{name}: {type(error).__name__}: {reason}",
-            "a reachable huggingface.co, or the weights in its local cache",
-            "check the network, or download the weights elsewhere and pass the file with --encoder FILE",
-        ) from error
-    mean, std = _statistics(model)
-    return Encoder(card, TimmBody(model), name, mean, std)
-
-
-@contextmanager
-def _offline_unless_reachable() -> Iterator[None]:
-    """Look in the local cache only when the hub's name does not resolve: its client would retry for a minute."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    if not urllib.request.getproxies():
-        try:
-            socket.getaddrinfo(urllib.parse.urlsplit(constants.ENDPOINT).hostname, None)
-        except OSError:
-            constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-_SHARED = r"(wide_)?res|vit_|convnext|swin|efficientnet|regnet"
-"""Models of torchvision's that timm computes alike, by the beginnings of their names."""
-
-
-def _check_torchvision(name: str) -> None:
-    from torchvision import models
-
-    arch, _, tag = name.partition(".")
-    names = [one for one in models.list_models(module=models) if re.match(_SHARED, one)]
-    if arch not in names:
-        raise UsageError(
-            f"'{arch}' is no model of torchvision's that timm has too{did_you_mean(arch, names)}",
-            "one of " + ", ".join(names),
-            "correct the name, or take another library's weights, such as timm:NAME",
-        )
-    known = models.get_model_weights(arch).__members__
-    if tag and tag not in known:
-        raise UsageError(f"torchvision's {arch} has no weights '{tag}'", "one of " + ", ".join(known), "choose one")
-
-
-def _check_random(name: str) -> None:
-    arch, _, seed = name.partition("@")
-    if seed and not seed.isdigit():
-        raise UsageError(f"'{seed}' is no seed in random:{name}", "a whole number after '@'", "random:resnet18@7")
-    Architecture.parse(arch)
-
-
-def _random(card: EncoderCard, name: str) -> Encoder:
-    """Random weights from the architecture's own initialisation; `random:resnet18@7` is another draw."""
-    arch, _, seed = name.partition("@")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(seed or 0))
-        model = create(arch)
-    # timm starts the last BatchNorm of each residual block at zero, which would cut the blocks out of the network.
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and not module.weight.any():
-            nn.init.ones_(module.weight)
-    return Encoder(card, TimmBody(model), arch, *_statistics(model))
-
-
-_BASELINES: dict[str, type[nn.Module]] = {"pixels": PixelsBody, "color": ColorBody}
-
-
-def _check_baseline(name: str) -> None:
-    if name not in _BASELINES:
-        raise UsageError(
-            f"there is no baseline '{name}'{did_you_mean(name, _BASELINES)}", "one of pixels, color", "choose one"
-        )
-
-
-def _baseline(card: EncoderCard, name: str) -> Encoder:
-    return Encoder(card, _BASELINES[name](), f"baseline:{name}", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-
-
-def _statistics(model: nn.Module) -> tuple[Triple, Triple]:
+def statistics(model: nn.Module) -> tuple[Triple, Triple]:
+    """Return the mean and deviation that a model of timm's was trained with."""
     facts = getattr(model, "pretrained_cfg", None) or {}
     return tuple(facts.get("mean", IMAGENET_MEAN)), tuple(facts.get("std", IMAGENET_STD))
 

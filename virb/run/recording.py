@@ -69,7 +69,7 @@ def make_record(
         encoder=EncoderFacts(
             name=card.name,
             title=card.title,
-            weights=card.shown_weights,
+            weights=card.origin.shown,
             arch=encoder.arch,
             fingerprint=encoder.fingerprint,
             weights_hash=encoder.weights_hash,

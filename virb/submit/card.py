@@ -28,7 +28,7 @@ Ask = Callable[[str], str]
 
 def missing(card: EncoderCard) -> list[str]:
     """Return the fields that a submission needs and this card leaves open; untrained weights saw no images."""
-    trained = card.pretraining not in _UNTRAINED or not card.weights.startswith(("random:", "baseline:"))
+    trained = card.pretraining not in _UNTRAINED or card.origin.facts.trained
     wanted = [name for name in ASKED if trained or name not in _OF_TRAINING]
     if card.pretraining == "none":
         wanted = [name for name in wanted if name not in _OF_TRAINING]

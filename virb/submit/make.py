@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
-from virb.cards.select import SCHEMES
 from virb.core.errors import UsageError, VirbError, did_you_mean
 from virb.records.record import FileFacts, Record, read_record
 from virb.submit.bundle import WeightsFacts, card_as_yaml, described, make_manifest, open_bundle, record_as_bytes
@@ -84,7 +83,7 @@ def _refuse_code(card: EncoderCard) -> None:
 
 
 def _is_named(card: EncoderCard) -> bool:
-    return card.weights.partition(":")[0] in SCHEMES
+    return card.origin.typed
 
 
 def _chosen(card: EncoderCard, results: Path, fingerprint: str) -> list[_Found]:

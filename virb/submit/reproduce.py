@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from virb.cards.encoder_names import encoder_card
-from virb.cards.select import ENCODERS, SCHEMES
+from virb.cards.select import ENCODERS
+from virb.cards.weights import Weights
 from virb.core.errors import UsageError, VirbError
 from virb.core.text import clean, safe_name
 from virb.records.record import Record, read_record
@@ -89,9 +90,8 @@ def check_runnable(record: Record, encoder: str) -> None:
     if encoder:
         return
     facts = record.encoder
-    scheme = facts.weights.partition(":")[0]
-    shipped = facts.name in ENCODERS.names()
-    if scheme not in SCHEMES or not (shipped or facts.name == safe_name(facts.weights.replace(":", "-"))):
+    known = facts.name in ENCODERS.names() or facts.name == safe_name(facts.weights.replace(":", "-"))
+    if not known or not Weights.parse(facts.weights).typed:
         raise UsageError(
             f"the record names the encoder {facts.name} ({facts.weights}), and files and cards that a record names "
             "are not opened by themselves",

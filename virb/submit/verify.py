@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
-from virb.cards.select import SCHEMES
 from virb.core.errors import OutputError, UsageError, VirbError
 from virb.core.npz import DamagedFile
 from virb.core.paths import explain_write_errors
@@ -233,7 +232,7 @@ def _encoder(bundle: Bundle, check: Check) -> tuple[Encoder | None, list[Finding
     try:
         if facts is not None and included:
             return _unpacked(bundle, facts), []
-        if card.weights.partition(":")[0] in SCHEMES:
+        if card.origin.typed:
             return _loaded(card, None), []
     except OutputError as error:
         return None, [Finding("consistent", f"not run again: {error.found}")]

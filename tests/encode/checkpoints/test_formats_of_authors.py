@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from authors import FORMATS, Format
+from authors_formats import FORMATS, Format
 
 from virb.cards.encoder_names import encoder_card
 from virb.encode.architectures import Architecture

@@ -22,7 +22,9 @@ import numpy as np
 import pytest
 import timm
 import torch
-from authors import dino, moco_v1_v2, noise, old_pickle, optimiser, resnet, saved, torchscript, vit
+from authors import noise, optimiser, resnet, saved, vit
+from authors_resnets import moco_v1_v2, old_pickle, torchscript
+from authors_vits import dino
 from safetensors.torch import save_file
 
 from virb.cards.encoder_names import encoder_card

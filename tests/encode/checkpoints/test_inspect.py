@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from authors import dino, moco_v1_v2, resnet, saved, vit
+from authors import resnet, saved, vit
+from authors_resnets import moco_v1_v2
+from authors_vits import dino
 
 from virb.cli import main
 

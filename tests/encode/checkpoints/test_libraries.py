@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from authors import FORMATS, Format
+from authors_formats import FORMATS, Format
 from libraries import LIBRARIES, SLOW, Library, same
 from mutations import KINDS, backbone, survives
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from authors import FORMATS, Format, dino, moco_v1_v2, old_pickle, resnet, vit
+from authors import resnet, vit
+from authors_formats import FORMATS, Format
+from authors_resnets import moco_v1_v2, old_pickle
+from authors_vits import dino
 from mutations import KINDS, TRACELESS, backbone, survives
 
 from virb.cards.encoder_names import encoder_card

@@ -10,7 +10,9 @@ import pytest
 import timm
 import torch
 import torchvision
-from authors import dinov2, dinov2_registers, hugging_face_vit, old_pickle, resnet, saved, vit
+from authors import resnet, saved, vit
+from authors_resnets import old_pickle
+from authors_vits import dinov2, dinov2_registers, hugging_face_vit
 from libraries import LIBRARIES, REGISTERS, same, timm_registers
 
 from virb.cards.encoder_names import encoder_card

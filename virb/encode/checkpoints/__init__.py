@@ -11,13 +11,12 @@ from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import CheckpointError
-from virb.encode.checkpoints.hub import load_torchvision
 from virb.encode.checkpoints.inspect import Inspection, inspect
 from virb.encode.checkpoints.load import load
 from virb.encode.checkpoints.understand import Request, Understanding, understand
 from virb.encode.encoder import Encoder
 
-__all__ = ["Inspection", "Request", "Understanding", "inspect_file", "load_file", "load_torchvision", "understand"]
+__all__ = ["Inspection", "Request", "Understanding", "inspect_file", "load", "load_file", "understand"]
 
 
 def load_file(card: EncoderCard) -> Encoder:

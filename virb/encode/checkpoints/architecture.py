@@ -12,7 +12,7 @@ import re
 from virb.encode.architectures import Architecture, Value
 from virb.encode.checkpoints.naming import Family
 from virb.encode.checkpoints.shapes import DEEPEST, Shapes, depths_of, problems, shapes_of, usual
-from virb.encode.checkpoints.tables import BLOCKS, SKETCHES, Sketch
+from virb.encode.checkpoints.tables import Sketch, blocks, named, sketches
 from virb.encode.checkpoints.vits import Hints, infer_vit
 
 TRIED = 6
@@ -20,18 +20,6 @@ TRIED = 6
 WIDEST = 8
 CLASSIFIER = {f"{name}.{kind}" for name in ("fc", "head", "head.fc", "classifier") for kind in ("weight", "bias")}
 """What may stand beside a model's own tensors without speaking for another model."""
-
-_RESNETS: dict[tuple[str, tuple[int, ...]], str] = {
-    ("basic", (2, 2, 2, 2)): "resnet18", ("basic", (3, 4, 6, 3)): "resnet34",
-    ("bottleneck", (2, 2, 2, 2)): "resnet26", ("bottleneck", (3, 4, 6, 3)): "resnet50",
-    ("bottleneck", (3, 4, 23, 3)): "resnet101", ("bottleneck", (3, 8, 36, 3)): "resnet152",
-}  # fmt: skip
-_WIDE = {
-    ("resnet50", 1, 128): "wide_resnet50_2", ("resnet101", 1, 128): "wide_resnet101_2",
-    ("resnet50", 32, 4): "resnext50_32x4d", ("resnet101", 32, 4): "resnext101_32x4d",
-    ("resnet101", 32, 8): "resnext101_32x8d", ("resnet101", 32, 16): "resnext101_32x16d",
-    ("resnet101", 32, 32): "resnext101_32x32d", ("resnet101", 64, 4): "resnext101_64x4d",
-}  # fmt: skip
 
 
 def infer(family: Family, shapes: Shapes, hints: Hints) -> Architecture | None:
@@ -46,7 +34,7 @@ def infer(family: Family, shapes: Shapes, hints: Hints) -> Architecture | None:
 def _resnet(shapes: Shapes) -> Architecture | None:
     depths = depths_of(r"layer([1-4])\.(\d+)\.", shapes)
     kind = "bottleneck" if any(".conv3." in name for name in shapes) else "basic"
-    name = _RESNETS.get((kind, depths))
+    name = named("resnets").get((kind, *depths))
     options: dict[str, Value] = {}
     if name is None:
         if len(depths) != 4 or sum(depths) > DEEPEST:
@@ -64,7 +52,7 @@ def _resnet(shapes: Shapes) -> Architecture | None:
     groups = usual(shape[0] // shape[1] for _, shape in middle) or 1
     width = usual(shape[0] // groups // wider // 2 ** (stage - 1) for stage, shape in middle) or 64
     if kind == "bottleneck" and (groups, width) != (1, 64):
-        known = _WIDE.get((name, groups, width)) if not options else None
+        known = named("wide_resnets").get((name, groups, width)) if not options else None
         name = known or name
         if known is None:
             options |= {"cardinality": groups, "base_width": width}
@@ -83,7 +71,7 @@ def _wider(shapes: Shapes, kind: str) -> int:
 
 
 def _nearest_resnet(kind: str, depths: tuple[int, ...]) -> str:
-    rows = {other: name for (known, other), name in _RESNETS.items() if known == kind}
+    rows = {tuple(other): name for (known, *other), name in named("resnets").items() if known == kind}
     return rows[min(rows, key=lambda other: sum(abs(a - b) for a, b in zip(other, depths, strict=True)))]
 
 
@@ -100,7 +88,7 @@ def _stem(shapes: Shapes) -> dict[str, Value]:
 
 
 def _from_table(family: Family, shapes: Shapes) -> Architecture | None:
-    table, (depths, width) = SKETCHES[family], _sketch(family, shapes)
+    table, (depths, width) = sketches()[family], _sketch(family, shapes)
     if not depths or not width:
         return None
 
@@ -123,8 +111,8 @@ def _from_table(family: Family, shapes: Shapes) -> Architecture | None:
 
 def _sketch(family: Family, shapes: Shapes) -> Sketch:
     """Return what the tables tell models apart by."""
-    depths = depths_of(BLOCKS[family], shapes)
-    places = {name: int(found[1]) for name in shapes if (found := re.match(BLOCKS[family], name))}
+    depths = depths_of(blocks(family), shapes)
+    places = {name: int(found[1]) for name in shapes if (found := re.match(blocks(family), name))}
     last = max(places.values(), default=0)
     lengths = [shapes[name][0] for name, stage in places.items() if stage == last and shapes[name]]
     return depths, max(lengths, default=0)

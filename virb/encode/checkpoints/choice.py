@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from virb.encode.checkpoints.naming import Naming
-from virb.encode.checkpoints.namings import NAMINGS
+from virb.encode.checkpoints.tables import namings
 
 # What authors evaluate where a file holds several networks. Online networks of BYOL before its moving average;
 # teachers of DINO, iBOT and DINOv2, the target encoders of MSN and I-JEPA, and averaged weights before the trained.
@@ -52,12 +52,12 @@ def candidates(names: Iterable[str]) -> list[Candidate]:
     """Return every place where names of a known backbone lie, the likeliest first."""
     names = list(names)
     votes: Counter[tuple[int, str]] = Counter()
-    for number, naming in enumerate(NAMINGS):
+    for number, naming in enumerate(namings()):
         for name in names:
             prefix = naming.prefix(name)
             if prefix is not None:
                 votes[number, prefix] += 1
-    found = [Candidate(NAMINGS[number], prefix, count) for (number, prefix), count in votes.items()]
+    found = [Candidate(namings()[number], prefix, count) for (number, prefix), count in votes.items()]
     found = [one for one in found if _has_also(one, names)]
     most = max((one.votes for one in found), default=0)
     return sorted((one for one in found if one.votes >= SHARE * most), key=lambda one: one.rank)

@@ -1,7 +1,7 @@
 """Checkpoints: the names that libraries give to one backbone's tensors, turned into timm's.
 
 A naming is known by the end of its keys; what stands before is the prefix, whatever wrapped the network. The namings
-themselves are in `namings` and `torchvisions`.
+themselves are in `namings.yaml`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from virb.encode.checkpoints.safe import Stored
 Family = Literal["resnet", "clip_resnet", "vit", "convnext", "swin", "swinv2", "efficientnet", "regnet"]
 _PARTS = (("query", "key", "value"), ("q", "k", "v"), ("gate", "up"))
 """What libraries keep apart and timm in one tensor, from its first rows to its last."""
-Renamer = Callable[[re.Match[str]], str]
-Rules = tuple[tuple[str, str | Renamer], ...]
-BN = "weight|bias|running_mean|running_var|num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Naming:
     family: Family
     body: str
     """Keys that only a backbone of this naming has; what stands before them is the prefix."""
-    rules: Rules = ()
+    rules: tuple[tuple[str, str], ...] = ()
     """Patterns of whole keys behind the prefix, and timm's names for them; the first that fits is taken."""
     also: str = ""
     """A key that must stand behind the prefix too, where another kind of network has such blocks."""
@@ -47,8 +44,8 @@ class Naming:
     def rename(self, key: str) -> str:
         """Return timm's name of a key behind the prefix; one without a rule stays as it is."""
         for pattern, replacement in self.rules:
-            if re.fullmatch(pattern, key):
-                return re.sub(pattern, replacement, key)
+            if found := re.fullmatch(pattern, key):
+                return _filled(replacement, found)
         return key
 
     def in_file(self, name: str, keys: Iterable[str]) -> str:
@@ -73,6 +70,16 @@ class Naming:
                 choice = re.search(r"\(([\w|]+)\)", pattern)
                 for word in choice[1].split("|") if choice else ("",):
                     yield (pattern.replace(choice[0], word) if choice else pattern).replace("\\.", ".")
+
+
+def _filled(name: str, found: re.Match[str]) -> str:
+    """Return a name with the parts of a key in it; `{1-3}` is the first part's number less three."""
+
+    def counted(place: re.Match[str]) -> str:
+        number, other = int(found[int(place[1])]), int(place[3])
+        return str({"+": number + other, "-": number - other, "/": number // other}[place[2]])
+
+    return found.expand(re.sub(r"\{(\d)([-+/])(\d)\}", counted, name))
 
 
 def _likelihood(key: str, present: set[str]) -> tuple[bool, bool, int]:

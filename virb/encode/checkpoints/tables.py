@@ -1,144 +1,69 @@
-"""Checkpoints: timm's models of the families that are known by name, each with what tells it from its neighbours.
-
-Blocks per stage, and the widest layer of the last stage. Models of one family that differ in nothing else follow one
-another; the first whose tensors all fit is taken. Tests compare every row with timm.
-"""
+"""Checkpoints: the tables beside this module, `models.yaml` and `namings.yaml`, each read when first asked for."""
 
 from __future__ import annotations
 
-from virb.encode.checkpoints.naming import Family
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from virb.cards.yaml_files import read_yaml
+from virb.encode.checkpoints.naming import Family, Naming
 
 Sketch = tuple[tuple[int, ...], int]
 
-BLOCKS: dict[Family, str] = {
-    "convnext": r"stages\.(\d)\.blocks\.(\d+)\.",
-    "swin": r"layers\.(\d)\.blocks\.(\d+)\.",
-    "swinv2": r"layers\.(\d)\.blocks\.(\d+)\.",
-    "efficientnet": r"blocks\.(\d)\.(\d+)\.",
-    "regnet": r"s(\d)\.b(\d+)\.",
-    "clip_resnet": r"stages\.(\d)\.(\d+)\.",
-}
-"""Where a key says its stage and its block."""
 
-SKETCHES: dict[Family, dict[str, Sketch]] = {
-    "convnext": {
-        "convnext_atto": ((2, 2, 6, 2), 1280),
-        "convnext_atto_ols": ((2, 2, 6, 2), 1280),
-        "convnext_atto_rms": ((2, 2, 6, 2), 1280),
-        "convnext_base": ((3, 3, 27, 3), 4096),
-        "convnext_femto": ((2, 2, 6, 2), 1536),
-        "convnext_femto_ols": ((2, 2, 6, 2), 1536),
-        "convnext_large": ((3, 3, 27, 3), 6144),
-        "convnext_large_mlp": ((3, 3, 27, 3), 6144),
-        "convnext_nano": ((2, 2, 8, 2), 2560),
-        "convnext_nano_ols": ((2, 2, 8, 2), 2560),
-        "convnext_pico": ((2, 2, 6, 2), 2048),
-        "convnext_pico_ols": ((2, 2, 6, 2), 2048),
-        "convnext_small": ((3, 3, 27, 3), 3072),
-        "convnext_tiny": ((3, 3, 9, 3), 3072),
-        "convnext_tiny_hnf": ((3, 3, 9, 3), 3072),
-        "convnext_xlarge": ((3, 3, 27, 3), 8192),
-        "convnext_xxlarge": ((3, 4, 30, 3), 12288),
-        "convnext_zepto_rms": ((2, 2, 4, 2), 1024),
-        "convnext_zepto_rms_ols": ((2, 2, 4, 2), 1024),
-        "convnextv2_atto": ((2, 2, 6, 2), 1280),
-        "convnextv2_base": ((3, 3, 27, 3), 4096),
-        "convnextv2_femto": ((2, 2, 6, 2), 1536),
-        "convnextv2_huge": ((3, 3, 27, 3), 11264),
-        "convnextv2_large": ((3, 3, 27, 3), 6144),
-        "convnextv2_nano": ((2, 2, 8, 2), 2560),
-        "convnextv2_pico": ((2, 2, 6, 2), 2048),
-        "convnextv2_small": ((3, 3, 27, 3), 3072),
-        "convnextv2_tiny": ((3, 3, 9, 3), 3072),
-    },
-    "swin": {
-        "swin_base_patch4_window7_224": ((2, 2, 18, 2), 4096),
-        "swin_base_patch4_window12_384": ((2, 2, 18, 2), 4096),
-        "swin_large_patch4_window7_224": ((2, 2, 18, 2), 6144),
-        "swin_large_patch4_window12_384": ((2, 2, 18, 2), 6144),
-        "swin_s3_base_224": ((2, 2, 30, 2), 3072),
-        "swin_s3_small_224": ((2, 2, 18, 2), 3072),
-        "swin_s3_tiny_224": ((2, 2, 6, 2), 3072),
-        "swin_small_patch4_window7_224": ((2, 2, 18, 2), 3072),
-        "swin_tiny_patch4_window7_224": ((2, 2, 6, 2), 3072),
-    },
-    "swinv2": {  # torchvision's; timm has others, whose windows do not show in their tensors
-        "swinv2_base_window8_256": ((2, 2, 18, 2), 4096),
-        "swinv2_small_window8_256": ((2, 2, 18, 2), 3072),
-        "swinv2_tiny_window8_256": ((2, 2, 6, 2), 3072),
-    },
-    "efficientnet": {
-        "efficientnet_b0": ((1, 2, 2, 3, 3, 4, 1), 1152),
-        "efficientnet_b1": ((2, 3, 3, 4, 4, 5, 2), 1920),
-        "efficientnet_b2": ((2, 3, 3, 4, 4, 5, 2), 2112),
-        "efficientnet_b3": ((2, 3, 3, 5, 5, 6, 2), 2304),
-        "efficientnet_b4": ((2, 4, 4, 6, 6, 8, 2), 2688),
-        "efficientnet_b5": ((3, 5, 5, 7, 7, 9, 3), 3072),
-        "efficientnet_b6": ((3, 6, 6, 8, 8, 11, 3), 3456),
-        "efficientnet_b7": ((4, 7, 7, 10, 10, 13, 4), 3840),
-        "efficientnet_lite0": ((1, 2, 2, 3, 3, 4, 1), 1152),
-        "efficientnet_lite1": ((1, 3, 3, 4, 4, 5, 1), 1152),
-        "efficientnet_lite2": ((1, 3, 3, 4, 4, 5, 1), 1248),
-        "efficientnet_lite3": ((1, 3, 3, 5, 5, 6, 1), 1392),
-        "efficientnet_lite4": ((1, 4, 4, 6, 6, 8, 1), 1632),
-        "efficientnetv2_l": ((4, 7, 7, 10, 19, 25, 7), 3840),
-        "efficientnetv2_m": ((3, 5, 5, 7, 14, 18, 5), 3072),
-        "efficientnetv2_rw_m": ((3, 5, 5, 8, 15, 24), 1968),
-        "efficientnetv2_rw_s": ((2, 4, 4, 6, 9, 15), 1632),
-        "efficientnetv2_rw_t": ((2, 4, 4, 6, 9, 14), 1248),
-        "efficientnetv2_s": ((2, 4, 4, 6, 9, 15), 1536),
-        "efficientnetv2_xl": ((4, 8, 8, 16, 24, 32, 8), 3840),
-        "tf_efficientnetv2_b0": ((1, 2, 2, 3, 5, 8), 1152),
-        "tf_efficientnetv2_b1": ((2, 3, 3, 4, 6, 9), 1152),
-        "tf_efficientnetv2_b2": ((2, 3, 3, 4, 6, 10), 1248),
-        "tf_efficientnetv2_b3": ((2, 3, 3, 5, 7, 12), 1392),
-        "tf_efficientnetv2_l": ((4, 7, 7, 10, 19, 25, 7), 3840),
-        "tf_efficientnetv2_m": ((3, 5, 5, 7, 14, 18, 5), 3072),
-        "tf_efficientnetv2_s": ((2, 4, 4, 6, 9, 15), 1536),
-        "tf_efficientnetv2_xl": ((4, 8, 8, 16, 24, 32, 8), 3840),
-        "mobilenetv2_035": ((1, 2, 3, 4, 3, 3, 1), 336),
-        "mobilenetv2_050": ((1, 2, 3, 4, 3, 3, 1), 480),
-        "mobilenetv2_075": ((1, 2, 3, 4, 3, 3, 1), 720),
-        "mobilenetv2_100": ((1, 2, 3, 4, 3, 3, 1), 960),
-        "mobilenetv2_140": ((1, 2, 3, 4, 3, 3, 1), 1344),
-    },
-    "regnet": {
-        "regnetx_002": ((1, 1, 4, 7), 368),
-        "regnetx_004": ((1, 2, 7, 12), 384),
-        "regnetx_004_tv": ((1, 2, 7, 12), 400),
-        "regnetx_006": ((1, 3, 5, 7), 528),
-        "regnetx_008": ((1, 3, 7, 5), 672),
-        "regnetx_016": ((2, 4, 10, 2), 912),
-        "regnetx_032": ((2, 6, 15, 2), 1008),
-        "regnetx_040": ((2, 5, 14, 2), 1360),
-        "regnetx_064": ((2, 4, 10, 1), 1624),
-        "regnetx_080": ((2, 5, 15, 1), 1920),
-        "regnetx_120": ((2, 5, 11, 1), 2240),
-        "regnetx_160": ((2, 6, 13, 1), 2048),
-        "regnetx_320": ((2, 7, 13, 1), 2520),
-        "regnety_002": ((1, 1, 4, 7), 368),
-        "regnety_004": ((1, 3, 6, 6), 440),
-        "regnety_006": ((1, 3, 7, 4), 608),
-        "regnety_008": ((1, 3, 8, 2), 768),
-        "regnety_008_tv": ((1, 3, 8, 2), 784),
-        "regnety_016": ((2, 6, 17, 2), 888),
-        "regnety_032": ((2, 5, 13, 1), 1512),
-        "regnety_040": ((2, 6, 12, 2), 1088),
-        "regnety_064": ((2, 7, 14, 2), 1296),
-        "regnety_080": ((2, 4, 10, 1), 2016),
-        "regnety_080_tv": ((2, 4, 10, 1), 2016),
-        "regnety_120": ((2, 5, 11, 1), 2240),
-        "regnety_160": ((2, 4, 11, 1), 3024),
-        "regnety_320": ((2, 5, 12, 1), 3712),
-        "regnety_640": ((2, 5, 12, 1), 4920),
-        "regnety_1280": ((2, 7, 17, 1), 7392),
-        "regnety_2560": ((2, 7, 17, 1), 10444),
-    },
-    "clip_resnet": {
-        "resnet50_clip": ((3, 4, 6, 3), 2048),
-        "resnet101_clip": ((3, 4, 23, 3), 2048),
-        "resnet50x4_clip": ((4, 6, 10, 6), 2560),
-        "resnet50x16_clip": ((6, 8, 18, 8), 3072),
-        "resnet50x64_clip": ((3, 15, 36, 10), 4096),
-    },
-}
+@cache
+def _content(name: str) -> dict[str, Any]:
+    return read_yaml(Path(__file__).with_name(f"{name}.yaml"))
+
+
+@cache
+def sketches() -> dict[Family, dict[str, Sketch]]:
+    """Return what tells a family's models apart: blocks per stage, and the widest layer of the last stage."""
+    return {
+        family: {name: (tuple(depths), width) for name, (depths, width) in known["models"].items()}
+        for family, known in _content("models")["families"].items()
+    }
+
+
+def blocks(family: Family) -> str:
+    """Return the pattern by which a family's keys say their stage and their block."""
+    pattern: str = _content("models")["families"][family]["blocks"]
+    return pattern
+
+
+@cache
+def named(table: str) -> dict[tuple[Any, ...], str]:
+    """Return the names in a table's last column, by what stands before them in their rows."""
+    return {tuple(facts): name for *facts, name in _content("models")[table]}
+
+
+@cache
+def namings() -> tuple[Naming, ...]:
+    """Return every naming known, in the order in which they are tried."""
+    content = _content("namings")
+    parts: dict[str, str] = {}
+    for name, text in content["parts"].items():
+        parts[f"<{name}>"] = _whole(text, parts)
+    rows = content["namings"]
+    return tuple(
+        Naming(
+            title,
+            row["family"],
+            _whole(row["body"], parts),
+            tuple(
+                (_whole(pattern, parts), name)
+                for pattern, name in rows[row.get("rules_of", title)].get("rules", {}).items()
+            ),
+            row.get("also", ""),
+            row.get("wide_epsilon", ""),
+        )
+        for title, row in rows.items()
+    )
+
+
+def _whole(pattern: str, parts: Mapping[str, str]) -> str:
+    for name, text in parts.items():
+        pattern = pattern.replace(name, text)
+    return pattern

@@ -12,11 +12,7 @@ from dataclasses import dataclass
 
 from virb.encode.architectures import Architecture, Value
 from virb.encode.checkpoints.shapes import DEEPEST, Shapes, shapes_of, usual
-
-_VITS = {
-    (256, 10): "xsmall", (192, 12): "tiny", (384, 12): "small", (512, 12): "medium", (768, 12): "base",
-    (1024, 24): "large", (1280, 32): "huge", (1408, 40): "giant", (1664, 48): "gigantic", (1536, 40): "giant",
-}  # fmt: skip
+from virb.encode.checkpoints.tables import named
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ def infer_vit(shapes: Shapes, hints: Hints) -> Architecture | None:
 
 def _names(wanted: Mapping[str, Value], hints: Hints) -> Iterable[str]:
     """Yield timm's names from the most to the least fitting; the last always exists."""
-    size = _VITS.get((int(str(wanted["embed_dim"])), int(str(wanted["depth"]))), "tiny")
+    size = named("vits").get((wanted["embed_dim"], wanted["depth"]), "tiny")
     patch = wanted["patch_size"]
     if wanted["distilled"]:
         yield from (f"deit_{known}_distilled_patch16_224" for known in (size, "tiny"))
@@ -165,7 +161,7 @@ def _beit(shapes: Shapes) -> Architecture | None:
     table, wide = usual(tables) or (0, 0), int(str(found["embed_dim"]))
     many = table[1] if table[1] and wide % table[1] == 0 else max(1, wide // 64)
     grid = (math.isqrt(max(0, table[0] - 3)) + 1) // 2  # three more for pairs with the class token
-    size = _VITS.get((wide, int(str(found["depth"]))), "base")
+    size = named("vits").get((wide, found["depth"]), "base")
     name = next(name for name in (f"beit_{size}_patch16_224", "beit_base_patch16_224") if _exists(name))
     width, depth, heads = {"base": (768, 12, 12), "large": (1024, 24, 16)}["large" if "large" in name else "base"]
     patch = int(str(found["patch_size"]))

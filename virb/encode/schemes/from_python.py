@@ -1,6 +1,6 @@
-"""Custom: a class in a python file, or one that an installed package offers, to a frozen encoder (stage 2).
+"""Schemes: `python:FILE:NAME`, a class in a file of the user's own; the name may be empty.
 
-This is the one place that runs a user's code, and only because the user named the file or installed the package.
+Here and in `from_plugin` a user's code is run, and only because the user named the file or installed the package.
 """
 
 from __future__ import annotations
@@ -9,23 +9,21 @@ import ast
 import copy
 import hashlib
 import importlib.util
-import inspect
 import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import nn
 
 from virb.cards.encoder import EncoderCard, Triple
-from virb.cards.plugins import Offer
 from virb.core.errors import CheckpointError, UsageError, did_you_mean
 from virb.encode.encoder import IMAGENET_MEAN, IMAGENET_STD, Encoder, ModuleBody, Output, from_module
+from virb.encode.schemes import Scheme
 
 PROTOCOL = "a class that is made without arguments and has embed(images) -> [N, D]; maps(images) -> list is optional"
 
@@ -59,16 +57,26 @@ def _check_shape(name: str, found: Any, axes: int, count: int, wanted: str) -> N
         raise ValueError(f"{name}() returned {shown} for {count} images, not {wanted}")
 
 
-def split_file(weights: str) -> tuple[Path, str]:
-    """Return path and name of `python:PATH:NAME`; the name may be empty."""
-    path, _, name = weights.removeprefix("python:").rpartition(":")
-    return Path(path), name
+@final
+class Python:
+    """What a python file makes."""
+
+    def check(self, card: EncoderCard) -> None:
+        """Refuse a file that is not there, is no Python or lacks the name, without running it."""
+        _chosen(card)
+
+    def load(self, card: EncoderCard) -> Encoder:
+        """Return the encoder that the file makes; its fingerprint covers the file's text, weights and answer."""
+        path, name = _chosen(card)
+        source = hashlib.sha256(path.read_bytes()).hexdigest()
+        with explained(f"{path}:{name}"):
+            maker = getattr(_import(path, source), name)
+        return encoder_of(card, maker, f"{path.name}:{name}", source)
 
 
-def check_file(card: EncoderCard) -> None:
-    """Refuse a file that is not there, is no Python or lacks the name, without running it."""
-    path, name = split_file(card.weights)
-    choose_name(path, name)
+def _chosen(card: EncoderCard) -> tuple[Path, str]:
+    path, _, name = card.origin.name.rpartition(":")
+    return Path(path), choose_name(Path(path), name)
 
 
 def choose_name(path: Path, name: str) -> str:
@@ -111,26 +119,6 @@ def _names(path: Path) -> dict[str, bool]:
     return made
 
 
-def load_file(card: EncoderCard) -> Encoder:
-    """Return the encoder that a python file makes; its fingerprint covers the file's text, weights and answer."""
-    path, name = split_file(card.weights)
-    name = choose_name(path, name)
-    source = hashlib.sha256(path.read_bytes()).hexdigest()
-    with _explained(f"{path}:{name}"):
-        maker = getattr(_import(path, source), name)
-    return _encoder(card, maker, f"{path.name}:{name}", source)
-
-
-def load_plugin(card: EncoderCard, offer: Offer) -> Encoder:
-    """Return the encoder that an installed package offers."""
-    point = offer.made_by
-    assert isinstance(point, EntryPoint)
-    with _explained(f"plug-in {offer.owner}: {point.value}"):
-        maker = point.load()
-        source = hashlib.sha256(inspect.getsource(inspect.getmodule(maker) or maker).encode()).hexdigest()
-    return _encoder(card, maker, point.value, source)
-
-
 def _import(path: Path, source: str) -> ModuleType:
     """Run a file as a module of its own; files beside it can be imported, as when it is run as a script."""
     name = f"virb_file_{source[:16]}"
@@ -147,16 +135,17 @@ def _import(path: Path, source: str) -> ModuleType:
     return module
 
 
-def _encoder(card: EncoderCard, maker: Callable[[], Any], where: str, source: str) -> Encoder:
+def encoder_of(card: EncoderCard, maker: Callable[[], Any], where: str, source: str) -> Encoder:
+    """Return an encoder around what a class or a function of the user's makes; `source` is its code's digest."""
     # Weights that a class draws itself are the same in every run, and no draw of others is disturbed.
-    with _explained(where), torch.random.fork_rng(devices=[]):
+    with explained(where), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         made = maker()
     if not callable(getattr(made, "embed", None)):
         if isinstance(made, nn.Module):
             return from_module(card, made, source)
         raise CheckpointError(f"{where} makes a {type(made).__name__} without embed(images)", PROTOCOL, "add it")
-    with _explained(where):
+    with explained(where):
         made = copy.deepcopy(made)  # encoding works on copies: what cannot be copied is found out here
     facts = {"size": getattr(made, "size", None)} if isinstance(getattr(made, "size", None), int) else {}
     mean, std = _triple(made, "mean", IMAGENET_MEAN, where), _triple(made, "std", IMAGENET_STD, where)
@@ -176,7 +165,7 @@ def _triple(made: Any, name: str, default: Triple, where: str) -> Triple:
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
+def explained(where: str) -> Iterator[None]:
     """Name the place when a user's code fails."""
     try:
         yield
@@ -186,3 +175,6 @@ def _explained(where: str) -> Iterator[None]:
             PROTOCOL,
             "run the file by itself to see where; 'virb check' tells what is missing; --debug shows the traceback",
         ) from error
+
+
+SCHEME: Scheme = Python()
