@@ -17,7 +17,7 @@ from scipy import stats
 from virb.analysis.correlation import against
 from virb.analysis.domain import chance_of, same_domain
 from virb.analysis.encoders import balance, kind, method_family
-from virb.analysis.finding import Effect, Finding, flip_test, judge, mean_difference
+from virb.analysis.finding import Effect, Reply, flip_test, judge, mean_difference
 from virb.analysis.findings import as_json, as_markdown, findings
 from virb.analysis.gather import gather
 from virb.analysis.matched import balanced_data, compare_methods
@@ -71,7 +71,7 @@ def ssl(count: int, **more: object) -> list[dict[str, object]]:
 SUPERVISED: dict[str, object] = {"name": "labels", "method": "supervised", "pretraining": "imagenet"}
 
 
-def effect(finding: Finding, label: str) -> Effect:
+def effect(finding: Reply, label: str) -> Effect:
     return next(found for found in finding.effects if found.label == label)
 
 

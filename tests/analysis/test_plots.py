@@ -19,10 +19,10 @@ from scipy import stats
 from virb.analysis.correlation import against, between, table
 from virb.analysis.gather import gather
 from virb.analysis.plots import correlations, curves, profile, ranks, style, tasks
-from virb.analysis.plots.style import Sheet, fitted, labels, look, look_of, save, text_width
+from virb.analysis.plots.style import Canvas, fitted, labels, look, look_of, save, text_width
 from virb.analysis.ranks import best, critical_difference, rank, runs
 from virb.analysis.scores import Scores, choose_tasks
-from virb.checks.bench.records import Split, hits, lay
+from virb.checks.bench.records import TaskSplit, hits, lay
 from virb.core.digest import digest
 from virb.core.errors import UsageError, VirbError
 from virb.core.paths import reference_folder
@@ -93,7 +93,7 @@ def test_one_encoder_is_refused_where_several_are_compared(kind: str) -> None:
 
 def test_the_measure_of_words_sees_what_is_cut_off_and_what_overlaps() -> None:
     with look():
-        sheet = Sheet(1.0)
+        sheet = Canvas(1.0)
         sheet.words(1.0, 0.3, "one")
         sheet.words(1.1, 0.35, "two")
         sheet.figure.text(0.99, 0.5, "beyond the edge")
@@ -211,7 +211,7 @@ def written(out: Path, protocol: str = "standard") -> None:
     """Records of three encoders on two tasks, with their samples beside them."""
     for place, task in enumerate(("imagenet", "dtd")):
         for number, chance in enumerate((0.3, 0.6, 0.8)):
-            test = Split(task, metric="top1")
+            test = TaskSplit(task, metric="top1")
             rules = {"protocol__name": protocol, "keys__resume": digest([protocol, task, number])}
             lay(out, f"encoder{number}", test, hits(test, chance, place, number), **rules)
 

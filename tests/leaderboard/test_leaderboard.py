@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from virb.checks.bench.records import Split, made, many
+from virb.checks.bench.records import TaskSplit, made, many
 from virb.core.errors import VirbError
 from virb.core.text import show
 from virb.leaderboard import Board, render
@@ -43,7 +43,7 @@ def record(
     day: int = 1,
 ) -> Record:
     """A record with chosen facts."""
-    split = Split(task, level, semantic, metric, extra, floor=0.125)  # type: ignore[arg-type]
+    split = TaskSplit(task, level, semantic, metric, extra, floor=0.125)  # type: ignore[arg-type]
     score = Score(
         metric=metric,
         unit=unit,

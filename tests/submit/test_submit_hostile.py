@@ -22,7 +22,7 @@ from virb.records.record import pack_arrays
 from virb.submit.bundle import Allowance
 from virb.submit.container import MANIFEST, open_container
 from virb.submit.verdict import as_text
-from virb.submit.verify import Check, verify
+from virb.submit.verify import Trial, verify
 
 
 def zipped(path: Path, members: list[tuple[str, bytes]], **header: Any) -> Path:
@@ -327,7 +327,7 @@ def test_weights_in_a_bundle_that_are_none_break_it_and_end_nothing(
     manifest = json.loads(forged.files[MANIFEST])
     manifest["weights"] = {"file": "w.pt", "sha256": sha256, "bytes": len(content), "included": True, "address": ""}
     forged.files[MANIFEST] = json.dumps(manifest).encode()
-    verdict = verify(forged.write(), Check(tiny_options))
+    verdict = verify(forged.write(), Trial(tiny_options))
     assert verdict.verdict == "broken"
     assert "the weights cannot be used" in verdict.reasons[-1]
 
@@ -345,7 +345,7 @@ def test_an_encoder_that_cannot_be_made_is_not_run_again_and_ends_nothing(
         forged.put_record(name, record)
     card = forged.files["encoder/baseline-color.yaml"]
     forged.files["encoder/baseline-color.yaml"] = card.replace(b"baseline:color", f"'{weights}'".encode())
-    verdict = verify(forged.write(), Check(tiny_options))
+    verdict = verify(forged.write(), Trial(tiny_options))
     assert verdict.verdict == "consistent"
     assert {record.verdict for record in verdict.records} == {"consistent"}
     assert verdict.reasons[0]

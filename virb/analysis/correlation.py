@@ -98,7 +98,7 @@ def _row(relation: Relation, reference: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class TaskMatrix:
     """Coefficients between tasks [T, T], in an order that puts alike tasks beside one another."""
 
     tasks: tuple[Column, ...]
@@ -110,7 +110,7 @@ class Matrix:
     method: Method
 
 
-def between(scores: Scores, method: Method = "spearman") -> Matrix:
+def between(scores: Scores, method: Method = "spearman") -> TaskMatrix:
     """Return the clustered coefficients between all tasks; nan where too few encoders have both, or all are equal."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
@@ -129,7 +129,7 @@ def between(scores: Scores, method: Method = "spearman") -> Matrix:
     tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=True)
     order = leaves_list(tree)
     tree[:, :2] = np.vectorize(_renumber(order).get)(tree[:, :2].astype(int))
-    return Matrix(
+    return TaskMatrix(
         tuple(scores.tasks[place] for place in order),
         values[np.ix_(order, order)],
         counts[np.ix_(order, order)],

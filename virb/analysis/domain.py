@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from virb.analysis.encoders import blocks, method_family, mixed, plain, self_supervised, size
-from virb.analysis.finding import DEVIATIONS, Effect, Finding, Question, judge, mean_difference
+from virb.analysis.finding import DEVIATIONS, Effect, Question, Reply, judge, mean_difference
 from virb.analysis.matched import guesses
 from virb.analysis.scores import Scores, Who
 
@@ -23,7 +23,7 @@ SIMILAR = {"caltech101": "imagenet", "kinetics400": "kinetics", "sun397": "place
 """Tasks and the pretraining data that the paper calls similar."""
 
 
-def same_domain(scores: Scores) -> Finding:
+def same_domain(scores: Scores) -> Reply:
     """Return whether encoders do better on tasks whose pictures are like those of their pretraining."""
     places, gaps, used = _domain_places(scores)
     if not places:

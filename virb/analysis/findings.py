@@ -13,14 +13,14 @@ from dataclasses import asdict
 from typing import Any
 
 from virb.analysis.domain import same_domain
-from virb.analysis.finding import Effect, Finding
+from virb.analysis.finding import Effect, Reply
 from virb.analysis.matched import balanced_data, compare_methods
 from virb.analysis.predictor import predictor
 from virb.analysis.scores import Scores
 from virb.analysis.supervision import structural_gain, supervision
 
 
-def findings(scores: Scores, methods: tuple[str, str] | None = None, reference: str = "imagenet") -> list[Finding]:
+def findings(scores: Scores, methods: tuple[str, str] | None = None, reference: str = "imagenet") -> list[Reply]:
     """Return the answers to the six questions, in the paper's order."""
     return [
         supervision(scores),
@@ -32,7 +32,7 @@ def findings(scores: Scores, methods: tuple[str, str] | None = None, reference: 
     ]
 
 
-def as_json(scores: Scores, found: Sequence[Finding]) -> str:
+def as_json(scores: Scores, found: Sequence[Reply]) -> str:
     """Return findings for scripts; what is no number is null."""
     content = {
         "scores": scores.title,
@@ -51,7 +51,7 @@ def _finite(value: Any) -> Any:
     return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-def as_markdown(scores: Scores, found: Sequence[Finding], pictures: Mapping[str, Sequence[str]] | None = None) -> str:
+def as_markdown(scores: Scores, found: Sequence[Reply], pictures: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return findings for readers, each with its pictures where there are any."""
     count = f"{len(scores.names)} encoder{'s' if len(scores.names) != 1 else ''}"
     parts = ["# Findings", f"{scores.title[0].upper()}{scores.title[1:]}; {count}, {len(scores.tasks)} tasks."]

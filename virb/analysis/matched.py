@@ -13,8 +13,8 @@ from virb.analysis.finding import (
     DEVIATIONS,
     FLIP_TEST,
     Effect,
-    Finding,
     Question,
+    Reply,
     judge,
     mean_difference,
     several,
@@ -50,7 +50,7 @@ _CIRCULAR = (
 )
 
 
-def compare_methods(scores: Scores, wanted: tuple[str, str] | None = None) -> Finding:
+def compare_methods(scores: Scores, wanted: tuple[str, str] | None = None) -> Reply:
     """Return where one method is better than another, over encoders that differ in nothing else."""
     groups = [members for _, members in blocks(scores, _setting, self_supervised(scores))]
     chosen = _named(scores, wanted) if wanted else _most_pairs(scores, groups)
@@ -182,7 +182,7 @@ def guesses(scores: Scores, used: Sequence[int]) -> str:
     return _CIRCULAR + doubt if scores.source == "published" else ""
 
 
-def balanced_data(scores: Scores) -> Finding:
+def balanced_data(scores: Scores) -> Reply:
     """Return whether unbalanced pretraining data cost something."""
     pairs: dict[str, list[tuple[list[int], list[int]]]] = {}
     for _, members in blocks(scores, _subset):

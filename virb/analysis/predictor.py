@@ -11,7 +11,7 @@ from scipy.special import stdtr, stdtrit
 from scipy.stats import rankdata
 
 from virb.analysis.correlation import LEAST
-from virb.analysis.finding import Effect, Finding, Question, judge, several
+from virb.analysis.finding import Effect, Question, Reply, judge, several
 from virb.analysis.scores import QUADRANTS, Array, Scores
 from virb.metrics.stats import LEVEL, correlation
 
@@ -26,7 +26,7 @@ FORETELLS = Question(
 )
 
 
-def predictor(scores: Scores, reference: str = "imagenet") -> Finding:
+def predictor(scores: Scores, reference: str = "imagenet") -> Reply:
     """Return how far the reference task foretells the others."""
     names = [task.name for task in scores.tasks]
     if reference not in names:

@@ -12,8 +12,8 @@ from virb.analysis.finding import (
     DEVIATIONS,
     FLIP_TEST,
     Effect,
-    Finding,
     Question,
+    Reply,
     judge,
     mean_difference,
     several,
@@ -50,7 +50,7 @@ GAIN = Question(
 )
 
 
-def supervision(scores: Scores) -> Finding:
+def supervision(scores: Scores) -> Reply:
     """Return how self-supervised encoders stand against the supervised one, task by task."""
     labelled, others = supervised_imagenet(scores), self_supervised(scores)
     if lack := _lack(labelled, others):
@@ -165,7 +165,7 @@ def _together(scores: Scores, others: list[int], labelled: list[int]) -> str:
     )
 
 
-def structural_gain(scores: Scores) -> Finding:
+def structural_gain(scores: Scores) -> Reply:
     """Return whether the gain of self-supervision is larger on structural tasks."""
     labelled, others = supervised_imagenet(scores), self_supervised(scores)
     if lack := _lack(labelled, others):

@@ -27,7 +27,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Made:
+class Written:
     """A bundle that was written, and what its maker should know of it."""
 
     path: Path
@@ -41,7 +41,7 @@ class _Found:
     record: Record
 
 
-def make_bundle(card: EncoderCard, results: Path, out: Path, wish: Wish | None = None) -> Made:
+def make_bundle(card: EncoderCard, results: Path, out: Path, wish: Wish | None = None) -> Written:
     """Write the bundle of an encoder; the same card, records and wish give the same bytes."""
     wish = wish or Wish()
     _refuse_code(card)
@@ -71,7 +71,7 @@ def make_bundle(card: EncoderCard, results: Path, out: Path, wish: Wish | None =
         members[f"weights/{weights[0].file}"] = weights[1]
     write_container(out, members)
     with open_bundle(out):  # what is handed on has been read back
-        return Made(out, tuple(records), _notes(records, shown, wish))
+        return Written(out, tuple(records), _notes(records, shown, wish))
 
 
 def _refuse_code(card: EncoderCard) -> None:

@@ -34,7 +34,7 @@ _UNTRIED = Finding("consistent", "")
 
 
 @dataclass(frozen=True)
-class Check:
+class Trial:
     """What a bundle is run again with, beside itself: data, and weights where they have no name to fetch them by."""
 
     options: Options
@@ -43,7 +43,7 @@ class Check:
     seed: int = 0
 
 
-def verify(path: Path, check: Check | None = None) -> Verdict:
+def verify(path: Path, check: Trial | None = None) -> Verdict:
     """Return the verdict on a bundle; whatever stands in it, this ends in a verdict and not in a traceback."""
     if not path.is_file():
         raise UsageError(f"there is no bundle {path}", "a zip file that 'virb submit' wrote", "check the path")
@@ -102,7 +102,7 @@ def _card(card: EncoderCard, records: list[Record], sha256: str | None) -> Itera
         yield broken("its records are of several encoders")
 
 
-def _record(bundle: Bundle, member: Member, encoder: Encoder | None, check: Check | None) -> RecordVerdict:
+def _record(bundle: Bundle, member: Member, encoder: Encoder | None, check: Trial | None) -> RecordVerdict:
     record = member.record
     findings = _findings(bundle, member, encoder, check)
     words: list[Word] = [finding.word for finding in findings]
@@ -121,7 +121,7 @@ def _record(bundle: Bundle, member: Member, encoder: Encoder | None, check: Chec
     )
 
 
-def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Check | None) -> list[Finding]:
+def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Trial | None) -> list[Finding]:
     """Return what is found of one record: first what it is, then whether it adds up, then whether it runs again."""
     record = member.record
     findings = list(recompute.check_files(member.file, record))
@@ -196,7 +196,7 @@ def _again(
     samples: Samples,
     cards: current.Cards | None,
     encoder: Encoder | None,
-    check: Check | None,
+    check: Trial | None,
 ) -> Finding:
     record = member.record
     metrics = current.metrics_of(record, cards)
@@ -220,7 +220,7 @@ def _told(error: Exception) -> str:
     return shown.found if isinstance(shown, VirbError) else f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _encoder(bundle: Bundle, check: Check) -> tuple[Encoder | None, list[Finding]]:
+def _encoder(bundle: Bundle, check: Trial) -> tuple[Encoder | None, list[Finding]]:
     """Return the encoder that the bundle is about: its weights were given, lie in it, or have a name; or why not.
 
     Nothing is fetched from an address that a stranger wrote. A file that the caller gave has to be the right one.

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from virb.analysis.correlation import Relation
 from virb.analysis.plots.profile import key
-from virb.analysis.plots.style import FAINT, GRID, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, look_of, number
+from virb.analysis.plots.style import FAINT, GRID, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, look_of, number
 from virb.analysis.scores import QUADRANTS, Column, Scores
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def draw(scores: Scores, relations: Sequence[Relation], reference: Column) -> Fi
     rows = [panels[start : start + 2] for start in range(0, len(panels), 2)]
     heights = [_RULE + _HIGH + 0.62 + _LINE * max(len(members) for _, members in row) + 0.15 for row in rows]
     with look():
-        sheet = Sheet(TOP + sum(heights))
+        sheet = Canvas(TOP + sum(heights))
         most = max(len(relation.x) for relation in relations)
         sheet.title(
             f"Task scores against {_axis(reference)}", f"{scores.title}; up to {most} encoders, one marker each"
@@ -50,7 +50,7 @@ def _axis(task: Column) -> str:
 
 
 def _panel(
-    sheet: Sheet, place: tuple[float, float, float], quadrant: str, members: Sequence[Relation], reference: Column
+    sheet: Canvas, place: tuple[float, float, float], quadrant: str, members: Sequence[Relation], reference: Column
 ) -> None:
     left, top, wide = place
     sheet.words(left + 0.1, top, quadrant.replace("-", "-level, "), size=TEXT + 0.5, room=wide - 0.2)
@@ -103,7 +103,7 @@ def _limits(axes: Axes, members: Sequence[Relation], scales: Sequence[int]) -> N
 
 
 def _legend(
-    sheet: Sheet,
+    sheet: Canvas,
     place: tuple[float, float, float],
     members: Sequence[Relation],
     scales: Sequence[int],

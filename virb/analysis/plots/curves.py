@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from virb.analysis.plots.profile import key
-from virb.analysis.plots.style import FAINT, GRID, SMALL, TOP, WIDTH, Sheet, labels, look, look_of
+from virb.analysis.plots.style import FAINT, GRID, SMALL, TOP, WIDTH, Canvas, labels, look, look_of
 from virb.analysis.scores import Scores
 from virb.core.errors import VirbError
 from virb.records.record import CurveFacts
@@ -35,7 +35,7 @@ def draw(scores: Scores, task: int, chosen: Sequence[int]) -> Figure:
             "name other records with --records, or another task with --task",
         )
     with look():
-        sheet = Sheet(TOP + _HIGH + _FOOT + _LINE * ((len(held) + 1) // 2 + 1))
+        sheet = Canvas(TOP + _HIGH + _FOOT + _LINE * ((len(held) + 1) // 2 + 1))
         sheet.title(f"Training of the chosen setting on {column.name}, means over seeds", scores.title)
         wide = (WIDTH - 1.5) / 2
         loss, score = sheet.axes(0.65, TOP + 0.1, wide, _HIGH), sheet.axes(1.4 + wide, TOP + 0.1, wide, _HIGH)
@@ -81,7 +81,7 @@ def _frame(axes: Axes, label: str, empty: str) -> None:
         axes.text(0.5, 0.5, empty, transform=axes.transAxes, ha="center", va="center", color=FAINT)
 
 
-def _legend(sheet: Sheet, names: list[str], top: float) -> None:
+def _legend(sheet: Canvas, names: list[str], top: float) -> None:
     room = WIDTH / 2 - 0.45
     for turn, label in enumerate(labels(names, room)):
         left, line = 0.15 + (turn % 2) * WIDTH / 2, top + (turn // 2) * _LINE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-from virb.analysis.plots.style import FAINT, GRID, INK, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, look_of
+from virb.analysis.plots.style import FAINT, GRID, INK, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, look_of
 from virb.analysis.scores import QUADRANTS, Array, Cell, Scores
 from virb.core.errors import VirbError
 
@@ -32,7 +32,7 @@ def draw(scores: Scores, chosen: Sequence[int]) -> Figure:
         step = 0.14 + 0.027 * len(chosen)
         legend = _LINE * ((len(chosen) + 1) // 2 + (len(chosen) < len(scores.names)))
         height = step * len(rows)
-        sheet = Sheet(TOP + height + _FOOT + legend)
+        sheet = Canvas(TOP + height + _FOOT + legend)
         sheet.title("Profile over tasks and quadrants", scores.title)
         axes = sheet.axes(_LEFT, TOP, WIDTH - _LEFT - _RIGHT, height)
         _frame(axes, rows, floors=has_floors(scores))
@@ -136,7 +136,7 @@ def span(cell: Cell) -> tuple[float, float]:
     return cell.between(cell.low), cell.between(cell.high)
 
 
-def _legend(sheet: Sheet, scores: Scores, chosen: Sequence[int], top: float) -> None:
+def _legend(sheet: Canvas, scores: Scores, chosen: Sequence[int], top: float) -> None:
     room = WIDTH / 2 - 0.45
     for turn, label in enumerate(labels([scores.names[place] for place in chosen], room)):
         left, line = 0.15 + (turn % 2) * WIDTH / 2, top + (turn // 2) * _LINE
@@ -148,7 +148,7 @@ def _legend(sheet: Sheet, scores: Scores, chosen: Sequence[int], top: float) -> 
         sheet.words(0.15, line, f"|  {more} other encoders", size=SMALL, color=FAINT)
 
 
-def key(sheet: Sheet, left: float, top: float, turn: int) -> None:
+def key(sheet: Canvas, left: float, top: float, turn: int) -> None:
     """Draw the marker of the n-th series beside a line of text whose upper left corner is near."""
     color, marker = look_of(turn)
     place = (left + 0.06) / sheet.width, 1 - (top + 0.055) / sheet.height

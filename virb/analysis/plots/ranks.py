@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from virb.analysis.plots.style import FAINT, GRID, PALETTE, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, number
+from virb.analysis.plots.style import FAINT, GRID, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, number
 from virb.analysis.ranks import Ranking
 from virb.analysis.scores import Scores
 
@@ -25,7 +25,7 @@ def draw(scores: Scores, ranking: Ranking, most: int = MOST) -> Figure:
         shown = min(most, len(ranking.order))
         height = _STEP * max(shown, 2)
         below = notes(ranking, shown)
-        sheet = Sheet(TOP + 0.2 + height + _FOOT + 0.14 * len(below))
+        sheet = Canvas(TOP + 0.2 + height + _FOOT + 0.14 * len(below))
         tasks = f"{ranking.tasks} task{'s' if ranking.tasks > 1 else ''}"
         sheet.title(f"Mean rank over {tasks}, best first", scores.title)
         wide = WIDTH - _LEFT - _NUMBERS - _BARS
