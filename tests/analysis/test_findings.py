@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boards import TASKS, board, facts, many
+from boards import TASKS, board, facts, many, who
 from extents import faults
 from scipy import stats
 
@@ -23,11 +23,12 @@ from virb.analysis.gather import gather
 from virb.analysis.matched import balanced_data, compare_methods
 from virb.analysis.plots import forest, violins
 from virb.analysis.predictor import of_quadrant, predictor
-from virb.analysis.scores import Scores, Who, choose_tasks
+from virb.analysis.scores import choose_tasks
 from virb.analysis.supervision import structural_gain, supervision
 from virb.cli import main
 from virb.core.errors import UsageError
 from virb.core.paths import reference_folder
+from virb.leaderboard import Board
 from virb.records.load import load
 
 SIGNS = np.array([1.0 if task.higher else -1.0 for task in TASKS])
@@ -36,7 +37,7 @@ PIXEL = np.array([task.quadrant.startswith("pixel") for task in TASKS])
 
 
 @pytest.fixture(scope="module")
-def paper() -> Scores:
+def paper() -> Board:
     return choose_tasks(gather(load(["paper2021"])), None)
 
 
@@ -55,7 +56,7 @@ def published() -> tuple[np.ndarray, np.ndarray, list[str]]:
     return np.array([[row[task] for task in tasks] for row in rows]), labelled, tasks
 
 
-def world(goodness: np.ndarray, rows: Sequence[dict[str, object]]) -> Scores:
+def world(goodness: np.ndarray, rows: Sequence[dict[str, object]]) -> Board:
     """Encoders with these facts, whose scores are better the larger the number; errors are stored as errors."""
     return board(goodness * SIGNS, encoders=facts(rows))
 
@@ -78,7 +79,7 @@ def effect(finding: Reply, label: str) -> Effect:
 # --- the paper's own numbers ------------------------------------------------------------------------------------------
 
 
-def test_effects_of_supervision_are_those_of_an_independent_computation(paper: Scores) -> None:
+def test_effects_of_supervision_are_those_of_an_independent_computation(paper: Board) -> None:
     values, labelled, tasks = published()
     found = supervision(paper)
     for place, task in enumerate(tasks):
@@ -88,7 +89,7 @@ def test_effects_of_supervision_are_those_of_an_independent_computation(paper: S
         assert [effect(found, task).low, effect(found, task).high] == pytest.approx([test.low, test.high])
 
 
-def test_gains_of_the_best_are_those_read_off_the_papers_figure(paper: Scores) -> None:
+def test_gains_of_the_best_are_those_read_off_the_papers_figure(paper: Board) -> None:
     """The table of gains that came with the digitised figure, in per cent."""
     wanted = {
         "imagenet": -4.1, "pets": -1.9, "cifar100": 6.8, "sun397": 14.9, "kinetics400": 17.5, "clevr_count": 27.9,
@@ -100,7 +101,7 @@ def test_gains_of_the_best_are_those_read_off_the_papers_figure(paper: Scores) -
         assert effect(found, task).more["gain_percent"] == pytest.approx(gain, abs=0.06), task
 
 
-def test_the_papers_answers_that_its_figure_carries_are_found_again(paper: Scores) -> None:
+def test_the_papers_answers_that_its_figure_carries_are_found_again(paper: Board) -> None:
     answers = {finding.key: finding.answer for finding in findings(paper)}
     assert answers["structural_gain"].startswith("Yes: structural tasks gain more")
     assert answers["same_domain"].startswith("Yes: ")
@@ -111,7 +112,7 @@ def test_the_papers_answers_that_its_figure_carries_are_found_again(paper: Score
     assert answers["balance"].startswith("Cannot tell")  # which runs were unbalanced cannot be read off the figure
 
 
-def test_quadrants_of_the_predictor_are_means_of_scipys_coefficients(paper: Scores) -> None:
+def test_quadrants_of_the_predictor_are_means_of_scipys_coefficients(paper: Board) -> None:
     values, _, tasks = published()
     x = values[:, tasks.index("imagenet")]
     places = [tasks.index(name) for name in ("cityscapes", "egohands", "pets_seg")]
@@ -119,7 +120,7 @@ def test_quadrants_of_the_predictor_are_means_of_scipys_coefficients(paper: Scor
     assert effect(predictor(paper), "pixel-semantic").value == pytest.approx(wanted)
 
 
-def test_answers_that_rest_on_guesses_say_so(paper: Scores) -> None:
+def test_answers_that_rest_on_guesses_say_so(paper: Board) -> None:
     methods = next(finding for finding in findings(paper) if finding.key == "methods")
     assert any("inferred from scores" in caution for caution in methods.cautions)
     assert any("matched pairs" in caution for caution in methods.cautions)
@@ -274,8 +275,10 @@ def test_few_encoders_are_compared_over_their_test_samples() -> None:
     plain = world(goodness, [SUPERVISED, *ssl(2)])
     shared = np.random.default_rng(2).normal(size=(2, len(TASKS), 1000))
     cells = {
-        (row, task): replace(cell, replicates=cell.value + 0.05 * shared[min(row, 1), task])
-        for (row, task), cell in plain.cells.items()
+        (row.encoder, task.name): replace(cell, replicates=cell.value + 0.05 * shared[min(number, 1), place])
+        for number, row in enumerate(plain.rows)
+        for place, task in enumerate(plain.columns)
+        for cell in [plain.cells[row.encoder, task.name]]
     }
     found = supervision(replace(plain, cells=cells))
     verdicts = {item.label: item.verdict for item in found.effects}
@@ -357,7 +360,7 @@ def test_intervals_of_a_quadrants_mean_correlation_hold_at_28_encoders() -> None
     ],
 )
 def test_cards_say_what_taught_an_encoder(method: str, family: str, wanted: str) -> None:
-    assert kind(Who("x", "", method, family, "imagenet", None, None, {})) == wanted
+    assert kind(who("x", method=method, family=family, pretraining="imagenet")) == wanted
 
 
 def test_methods_are_read_without_their_versions_and_guesses_are_none() -> None:
@@ -367,7 +370,7 @@ def test_methods_are_read_without_their_versions_and_guesses_are_none() -> None:
 
 def test_balance_is_known_only_where_a_card_says_it() -> None:
     said = [{}, {"balance": "log"}, {"balance": "balanced"}, {"balance": True}]
-    assert [balance(Who("x", "", "", "", "", None, None, facts)) for facts in said] == [
+    assert [balance(who("x", facts=facts)) for facts in said] == [
         "",
         "unbalanced",
         "balanced",
@@ -375,7 +378,7 @@ def test_balance_is_known_only_where_a_card_says_it() -> None:
     ]
 
 
-def test_json_holds_no_number_that_is_none(paper: Scores) -> None:
+def test_json_holds_no_number_that_is_none(paper: Board) -> None:
     content = json.loads(as_json(paper, findings(paper)), parse_constant=lambda name: pytest.fail(name))
     assert [finding["key"] for finding in content["findings"]] == [
         "supervision", "predictor", "methods", "structural_gain", "same_domain", "balance",
@@ -395,7 +398,7 @@ def test_names_from_strangers_break_no_table_and_make_no_link() -> None:
     assert len({line.replace("\\|", "").count("|") for line in tables if TASKS[0].name in line}) <= 2
 
 
-def test_pictures_of_findings_keep_their_words_apart(paper: Scores) -> None:
+def test_pictures_of_findings_keep_their_words_apart(paper: Board) -> None:
     for finding in findings(paper):
         figure = forest.draw(paper, finding)
         assert (figure is None) == (finding.key == "balance")
@@ -403,11 +406,11 @@ def test_pictures_of_findings_keep_their_words_apart(paper: Scores) -> None:
             assert faults(figure) == ([], []), finding.key
 
 
-def test_violins_hold_every_gain_of_a_category_and_their_middle_is_the_drawn_bar(paper: Scores) -> None:
+def test_violins_hold_every_gain_of_a_category_and_their_middle_is_the_drawn_bar(paper: Board) -> None:
     """Recomputed from the scores: each self-supervised encoder less the supervised one, in deviations of the task."""
     found = structural_gain(paper)
-    goodness, names = paper.goodness, [task.name for task in paper.tasks]
-    row = next(place for place, one in enumerate(paper.encoders) if one.method.lower() == "supervised")
+    goodness, names = paper.matrix(), [task.name for task in paper.columns]
+    row = next(place for place, one in enumerate(paper.rows) if one.facts.method.lower() == "supervised")
     heights = (goodness - goodness[row]) / np.nanstd(goodness, axis=0)
     others = [place for place in range(len(goodness)) if place != row]
     figure = violins.draw(paper, found)
@@ -417,7 +420,7 @@ def test_violins_hold_every_gain_of_a_category_and_their_middle_is_the_drawn_bar
     for quadrant, values in found.spread.items():
         tasks = [
             place
-            for place, task in enumerate(paper.tasks)
+            for place, task in enumerate(paper.columns)
             if task.quadrant == quadrant and names[place] not in ("imagenet", "imagenetv2")
         ]
         expected = heights[np.ix_(others, tasks)].ravel()
@@ -466,7 +469,7 @@ def test_a_mistake_is_told(more: list[str], code: int, words: str, capsys: pytes
     assert words in capsys.readouterr().err
 
 
-def test_relations_and_findings_agree(paper: Scores) -> None:
+def test_relations_and_findings_agree(paper: Board) -> None:
     """Two ways to the same coefficient."""
     relation = next(found for found in against(paper) if found.task.name == "dtd")
     assert effect(predictor(paper), "dtd").value == pytest.approx(relation.by("spearman").value)

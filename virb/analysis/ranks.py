@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata, studentized_range
 
-from virb.analysis.scores import Array, Scores, paired
+from virb.analysis.scores import Array, paired, standardised
 from virb.core.digest import seed_of
 from virb.core.errors import VirbError
 from virb.leaderboard import common_tasks
+from virb.leaderboard.board import Board
 from virb.metrics.stats import LEVEL
 from virb.metrics.stats.ranks import rank_intervals
 
@@ -39,10 +40,10 @@ class Ranking:
     """Encoders without a score on some common task: their ranks would be means over other tasks."""
 
 
-def rank(scores: Scores) -> Ranking:
+def rank(scores: Board) -> Ranking:
     """Return the ranking of the encoders that have all common tasks, by the leaderboard's rule."""
-    names = [task.name for task in scores.tasks]
-    known = np.isfinite(scores.goodness)
+    names = [task.name for task in scores.columns]
+    known = np.isfinite(scores.matrix())
     covered = {
         name: {names[task] for task in np.flatnonzero(row)} for name, row in zip(scores.names, known, strict=True)
     }
@@ -55,10 +56,10 @@ def rank(scores: Scores) -> Ranking:
             "name tasks that encoders share with --tasks, or evaluate what is missing",
         )
     chosen = scores.keep(kept, [place for place, name in enumerate(names) if name in common])
-    ranks = rankdata(-chosen.goodness, axis=0)  # [E, T]
+    ranks = rankdata(-chosen.matrix(), axis=0)  # [E, T]
     mean = ranks.mean(axis=1)
     replicates = paired(chosen, range(len(kept)))
-    low, high = over_tasks(ranks) if replicates is None else _over_samples(chosen.goodness, replicates)
+    low, high = over_tasks(ranks) if replicates is None else _over_samples(chosen.matrix(), replicates)
     order = np.lexsort((kept, mean))
     critical = critical_difference(len(kept), ranks.shape[1])
     return Ranking(
@@ -106,9 +107,9 @@ def runs(mean: Array, critical: float) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def best(scores: Scores, most: int) -> list[int]:
+def best(scores: Board, most: int) -> list[int]:
     """Return the places of the best encoders by their mean deviation over the tasks they have, best first."""
-    sums = np.nan_to_num(scores.standardised)
-    known = np.isfinite(scores.goodness).sum(axis=1)
+    sums = np.nan_to_num(standardised(scores))
+    known = np.isfinite(scores.matrix()).sum(axis=1)
     means = np.where(known > 0, sums.sum(axis=1) / np.maximum(known, 1), -np.inf)
     return [int(place) for place in np.argsort(-means, kind="stable")[:most] if known[place]]

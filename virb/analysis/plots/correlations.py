@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from virb.analysis.correlation import Relation
 from virb.analysis.plots.profile import key
 from virb.analysis.plots.style import FAINT, GRID, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, look_of, number
-from virb.analysis.scores import QUADRANTS, Column, Scores
+from virb.analysis.scores import title
+from virb.leaderboard.board import QUADRANTS, Board, Column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ _HIGH, _LEFT, _LINE, _RULE = 2.1, 0.55, 0.145, 0.2
 """Inches: a panel's height, room for its numbers, a line of the legend, the panel's heading."""
 
 
-def draw(scores: Scores, relations: Sequence[Relation], reference: Column) -> Figure:
+def draw(scores: Board, relations: Sequence[Relation], reference: Column) -> Figure:
     """Return the figure: one panel for each quadrant that has a task."""
     panels = [
         (quadrant, [relation for relation in relations if relation.task.quadrant == quadrant]) for quadrant in QUADRANTS
@@ -36,7 +37,7 @@ def draw(scores: Scores, relations: Sequence[Relation], reference: Column) -> Fi
         sheet = Canvas(TOP + sum(heights))
         most = max(len(relation.x) for relation in relations)
         sheet.title(
-            f"Task scores against {_axis(reference)}", f"{scores.title}; up to {most} encoders, one marker each"
+            f"Task scores against {_axis(reference)}", f"{title(scores)}; up to {most} encoders, one marker each"
         )
         wide = WIDTH / min(2, len(panels))
         for line, row in enumerate(rows):

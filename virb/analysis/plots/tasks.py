@@ -9,7 +9,8 @@ from scipy.cluster.hierarchy import dendrogram
 
 from virb.analysis.correlation import TaskMatrix
 from virb.analysis.plots.style import FAINT, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, number
-from virb.analysis.scores import QUADRANTS, Scores
+from virb.analysis.scores import title
+from virb.leaderboard.board import QUADRANTS, Board
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ _COLOURS = "PuOr_r"
 """Brewer's purple and orange: told apart with every kind of colour vision, white at 0."""
 
 
-def draw(scores: Scores, matrix: TaskMatrix) -> Figure:
+def draw(scores: Board, matrix: TaskMatrix) -> Figure:
     """Return the matrix as a figure: tree above, names below, a scale at the right."""
     with look():
         count = len(matrix.tasks)
@@ -29,7 +30,7 @@ def draw(scores: Scores, matrix: TaskMatrix) -> Figure:
         name = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation"}.get(
             matrix.method, "Kendall's rank correlation"
         )
-        sheet.title(f"{name} between tasks, over encoders", f"{scores.title}; {_counts(matrix)}")
+        sheet.title(f"{name} between tasks, over encoders", f"{title(scores)}; {_counts(matrix)}")
         _tree(sheet.axes(_LEFT, TOP, side, _TREE), matrix)
         axes = sheet.axes(_LEFT, TOP + _TREE, side, side)
         image = axes.imshow(np.ma.masked_invalid(matrix.values), cmap=_COLOURS, vmin=-1, vmax=1, aspect="auto")

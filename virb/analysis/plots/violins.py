@@ -8,7 +8,8 @@ import numpy as np
 
 from virb.analysis.finding import Reply
 from virb.analysis.plots.style import FAINT, GRID, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look
-from virb.analysis.scores import Scores
+from virb.analysis.scores import title
+from virb.leaderboard.board import Board
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,14 +20,14 @@ _LEAST = 8
 """Points from which a density says more than they do themselves."""
 
 
-def draw(scores: Scores, finding: Reply) -> Figure | None:
+def draw(scores: Board, finding: Reply) -> Figure | None:
     """Return a finding's categories as violins; None where it is about no distribution."""
     if not finding.spread:
         return None
     with look():
         height = _STEP * len(finding.spread)
         sheet = Canvas(TOP + 0.2 + height + _FOOT)
-        sheet.title(finding.question, scores.title)
+        sheet.title(finding.question, title(scores))
         wide = WIDTH - _LEFT - _RIGHT
         axes = sheet.axes(_LEFT, TOP + 0.2, wide, height)
         _frame(axes, finding)
