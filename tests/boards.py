@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from virb.cards.select import all_tasks
 from virb.checks.bench.records import TaskSplit, hits, made, recording
 from virb.core.digest import seed_of
 from virb.leaderboard import Board, Cell, Column, Row
+from virb.leaderboard import boards as boards_of
 from virb.metrics.stats import Interval
 from virb.records.load import Results
 from virb.records.record import CurveFacts, FileFacts, Record, Score
@@ -213,3 +214,12 @@ def record(
 
 def grid(scores: dict[str, dict[str, float]], **common: Any) -> list[Record]:
     return [record(encoder, task, value, **common) for encoder, row in scores.items() for task, value in row.items()]
+
+
+def boards(records: Sequence[Record]) -> list[Board]:
+    return boards_of(Results(tuple(records), tuple(Path() for _ in records)))
+
+
+def only(records: Iterable[Record]) -> Board:
+    (board,) = boards(list(records))
+    return board

@@ -21,7 +21,7 @@ from virb.records.load import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIBRARIES = Path(__file__).parent / "vendor"
-SCRIPTS = ("dataTables.min.js", "d3.min.js", "plot.umd.min.js")
+SCRIPTS = ("d3.min.js", "plot.umd.min.js")
 """In the order in which they are read; vendor/README.md says where they come from."""
 
 
