@@ -102,6 +102,22 @@ def many(encoders: int, missing: float = 0.0, tasks: Sequence[Column] = TASKS, s
     return np.where(generator.random(scored.shape) < missing, np.nan, scored)
 
 
+def world(goodness: np.ndarray, rows: Sequence[dict[str, object]]) -> Board:
+    """Encoders with these facts, whose scores are better the larger the number; errors are stored as errors."""
+    return board(goodness * [1.0 if task.higher else -1.0 for task in TASKS], encoders=facts(rows))
+
+
+def noise(encoders: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(encoders, len(TASKS)))
+
+
+def ssl(count: int, **more: object) -> list[dict[str, object]]:
+    return [{"name": f"s{place}", "method": "SwAV", "pretraining": "imagenet", **more} for place in range(count)]
+
+
+SUPERVISED: dict[str, object] = {"name": "labels", "method": "supervised", "pretraining": "imagenet"}
+
+
 # --- of a chosen size, for the page ------------------------------------------------------------------------------
 
 

@@ -6,39 +6,25 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from boards import TASKS, board, facts, many, who
-from extents import faults
+from boards import SUPERVISED, TASKS, noise, ssl, world
 from scipy import stats
 
 from virb.analysis.correlation import against
 from virb.analysis.domain import chance_of, same_domain
-from virb.analysis.encoders import balance, kind, method_family
 from virb.analysis.finding import Effect, Reply, flip_test, judge, mean_difference
-from virb.analysis.findings import as_json, as_markdown, findings
-from virb.analysis.gather import gather
+from virb.analysis.findings import findings
 from virb.analysis.matched import balanced_data, compare_methods
-from virb.analysis.plots import forest, violins
 from virb.analysis.predictor import of_quadrant, predictor
-from virb.analysis.scores import choose_tasks
 from virb.analysis.supervision import structural_gain, supervision
-from virb.cli import main
 from virb.core.errors import UsageError
 from virb.core.paths import reference_folder
 from virb.leaderboard import Board
-from virb.records.load import load
 
-SIGNS = np.array([1.0 if task.higher else -1.0 for task in TASKS])
 STRUCTURAL = np.array([task.quadrant.endswith("structural") for task in TASKS])
 PIXEL = np.array([task.quadrant.startswith("pixel") for task in TASKS])
-
-
-@pytest.fixture(scope="module")
-def paper() -> Board:
-    return choose_tasks(gather(load(["paper2021"])), None)
 
 
 def published() -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -54,22 +40,6 @@ def published() -> tuple[np.ndarray, np.ndarray, list[str]]:
     ]
     labelled = np.array([file["encoder"]["method"] == "supervised" for file in files])
     return np.array([[row[task] for task in tasks] for row in rows]), labelled, tasks
-
-
-def world(goodness: np.ndarray, rows: Sequence[dict[str, object]]) -> Board:
-    """Encoders with these facts, whose scores are better the larger the number; errors are stored as errors."""
-    return board(goodness * SIGNS, encoders=facts(rows))
-
-
-def noise(encoders: int, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(encoders, len(TASKS)))
-
-
-def ssl(count: int, **more: object) -> list[dict[str, object]]:
-    return [{"name": f"s{place}", "method": "SwAV", "pretraining": "imagenet", **more} for place in range(count)]
-
-
-SUPERVISED: dict[str, object] = {"name": "labels", "method": "supervised", "pretraining": "imagenet"}
 
 
 def effect(finding: Reply, label: str) -> Effect:
@@ -342,131 +312,6 @@ def test_intervals_of_a_quadrants_mean_correlation_hold_at_28_encoders() -> None
         found = of_quadrant("q", x[:, 0], 0.5 * x + np.sqrt(0.375) * common + np.sqrt(0.375) * own)
         held += found.low <= truth <= found.high
     assert 0.90 <= held / turns <= 0.99
-
-
-# --- cards, text, pictures, command line ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("method", "family", "wanted"),
-    [
-        ("SwAV", "", "self-supervised"),
-        ("supervised", "", "supervised"),
-        ("anything", "supervised", "supervised"),
-        ("CLIP", "language", "other"),
-        ("SigLIP 2", "", "other"),
-        ("baseline", "none", "other"),
-        ("", "", "other"),
-    ],
-)
-def test_cards_say_what_taught_an_encoder(method: str, family: str, wanted: str) -> None:
-    assert kind(who("x", method=method, family=family, pretraining="imagenet")) == wanted
-
-
-def test_methods_are_read_without_their_versions_and_guesses_are_none() -> None:
-    names = ["MoCo v2", "mocov3", "SwAV", "DINOv2", "MoCo v2 or SimCLR", "SigLIP 2"]
-    assert [method_family(name) for name in names] == ["moco", "moco", "swav", "dino", "", "siglip"]
-
-
-def test_balance_is_known_only_where_a_card_says_it() -> None:
-    said = [{}, {"balance": "log"}, {"balance": "balanced"}, {"balance": True}]
-    assert [balance(who("x", facts=facts)) for facts in said] == [
-        "",
-        "unbalanced",
-        "balanced",
-        "",
-    ]
-
-
-def test_json_holds_no_number_that_is_none(paper: Board) -> None:
-    content = json.loads(as_json(paper, findings(paper)), parse_constant=lambda name: pytest.fail(name))
-    assert [finding["key"] for finding in content["findings"]] == [
-        "supervision", "predictor", "methods", "structural_gain", "same_domain", "balance",
-    ]  # fmt: skip
-
-
-def test_names_from_strangers_break_no_table_and_make_no_link() -> None:
-    rows = [SUPERVISED, *({**row, "name": f"a|b<script>`*[x](javascript:{row['name']})\n# h"} for row in ssl(7))]
-    goodness = noise(8)
-    goodness[0] = 0
-    scores = world(goodness, rows)
-    text = as_markdown(scores, findings(scores))
-    assert "<script>" not in text.replace("\\<script>", "")
-    assert "](javascript" not in text
-    assert "\n# h" not in text
-    tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert len({line.replace("\\|", "").count("|") for line in tables if TASKS[0].name in line}) <= 2
-
-
-def test_pictures_of_findings_keep_their_words_apart(paper: Board) -> None:
-    for finding in findings(paper):
-        figure = forest.draw(paper, finding)
-        assert (figure is None) == (finding.key == "balance")
-        if figure is not None:
-            assert faults(figure) == ([], []), finding.key
-
-
-def test_violins_hold_every_gain_of_a_category_and_their_middle_is_the_drawn_bar(paper: Board) -> None:
-    """Recomputed from the scores: each self-supervised encoder less the supervised one, in deviations of the task."""
-    found = structural_gain(paper)
-    goodness, names = paper.matrix(), [task.name for task in paper.columns]
-    row = next(place for place, one in enumerate(paper.rows) if one.facts.method.lower() == "supervised")
-    heights = (goodness - goodness[row]) / np.nanstd(goodness, axis=0)
-    others = [place for place in range(len(goodness)) if place != row]
-    figure = violins.draw(paper, found)
-    assert figure is not None
-    bars = sorted(line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linewidth() == 1.6)  # type: ignore[index]
-    medians = []
-    for quadrant, values in found.spread.items():
-        tasks = [
-            place
-            for place, task in enumerate(paper.columns)
-            if task.quadrant == quadrant and names[place] not in ("imagenet", "imagenetv2")
-        ]
-        expected = heights[np.ix_(others, tasks)].ravel()
-        expected = expected[np.isfinite(expected)]
-        assert sorted(values) == pytest.approx(sorted(expected))
-        medians.append(np.median(expected))
-    assert len(found.spread) == 4
-    assert bars == pytest.approx(sorted(medians))
-    assert faults(figure) == ([], [])
-
-
-@pytest.mark.parametrize("encoders", [2, 3, 30, 200])
-def test_violins_keep_their_words_apart_with_few_encoders_and_many(encoders: int) -> None:
-    values = many(encoders, missing=0.2 if encoders > 2 else 0)
-    rows: list[dict[str, object]] = [{"method": "supervised", "family": "supervised", "pretraining": "imagenet"}]
-    rows += [{"method": "swav", "family": "contrastive", "pretraining": "imagenet"}] * (encoders - 1)
-    values[0] = many(encoders)[0]
-    scores = world(values, rows)
-    figure = violins.draw(scores, structural_gain(scores))
-    assert figure is not None
-    assert faults(figure) == ([], [])
-    assert violins.draw(scores, supervision(scores)) is None  # a question of means, not of distributions
-
-
-def test_the_command_writes_text_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["findings", "-r", "paper2021", "--out", str(tmp_path), "--tasks", "structural,imagenet,pets"]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "findings.md")
-    text = (tmp_path / "findings.md").read_text(encoding="utf-8")
-    assert text.count("\n## ") == 6
-    for name in [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]:
-        assert (tmp_path / name).is_file()
-        assert (tmp_path / name).with_suffix(".png").is_file()
-
-
-@pytest.mark.parametrize(
-    ("more", "code", "words"),
-    [
-        (["--format", "html"], 2, "markdown or json"),
-        (["--methods", "swav"], 2, "two methods with a comma"),
-        (["--methods", "swav,mocov9x"], 2, "no encoder here is of method 'mocov9x'"),
-        (["--tasks", "dtdd"], 2, "did you mean 'dtd'?"),
-    ],
-)
-def test_a_mistake_is_told(more: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["findings", "-r", "paper2021", *more]) == code
-    assert words in capsys.readouterr().err
 
 
 def test_relations_and_findings_agree(paper: Board) -> None:

@@ -21,7 +21,6 @@ from virb.analysis.gather import gather
 from virb.analysis.plots import correlations, curves, profile, ranks, style, tasks
 from virb.analysis.plots.style import Canvas, fitted, labels, look, look_of, save, text_width
 from virb.analysis.ranks import best, critical_difference, rank, runs
-from virb.analysis.scores import choose_tasks
 from virb.checks.bench.records import TaskSplit, hits, lay
 from virb.core.digest import digest
 from virb.core.errors import UsageError, VirbError
@@ -109,11 +108,6 @@ def test_a_figure_of_the_sample_world_says_that_it_is_synthetic(kind: str) -> No
 # --- what is drawn on the paper's own numbers -----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def paper() -> Board:
-    return choose_tasks(gather(load(["paper2021"])), None)
-
-
 def published(task: str) -> np.ndarray:
     """A task's numbers, errors negated, read without the package's own reader."""
     files = [json.loads(path.read_text()) for path in sorted(reference_folder("paper2021").glob("*.json"))]
@@ -196,8 +190,8 @@ def test_alike_tasks_stand_beside_one_another() -> None:
 
 def test_scores_that_are_no_shares_are_divided_until_they_go_on_the_axis() -> None:
     relation = next(found for found in against(board(many(8))) if found.task.name == "kitti_flow")
-    assert correlations.power(relation) == 1
-    assert correlations.legend_name(relation.task, 1) == "kitti_flow (−epe / 10)"
+    assert relation.task.power(relation.y.tolist()) == 1
+    assert relation.task.label(1) == "kitti_flow (−epe / 10)"
 
 
 def test_only_encoders_above_a_bound_are_correlated(paper: Board) -> None:

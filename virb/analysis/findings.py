@@ -18,6 +18,7 @@ from virb.analysis.matched import balanced_data, compare_methods
 from virb.analysis.predictor import predictor
 from virb.analysis.scores import title
 from virb.analysis.supervision import structural_gain, supervision
+from virb.core.text import many
 from virb.leaderboard.board import Board
 
 
@@ -54,7 +55,7 @@ def _finite(value: Any) -> Any:
 
 def as_markdown(scores: Board, found: Sequence[Reply], pictures: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return findings for readers, each with its pictures where there are any."""
-    count = f"{len(scores.names)} encoder{'s' if len(scores.names) != 1 else ''}"
+    count = many(len(scores.names), "encoder")
     parts = ["# Findings", f"{title(scores)[0].upper()}{title(scores)[1:]}; {count}, {len(scores.columns)} tasks."]
     for number, finding in enumerate(found, 1):
         parts += [f"## {number}. {finding.question}", f"**{escaped(finding.answer)}**"]

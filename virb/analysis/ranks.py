@@ -7,15 +7,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata, studentized_range
+from scipy.stats import studentized_range
 
 from virb.analysis.scores import Array, paired, standardised
 from virb.core.digest import seed_of
 from virb.core.errors import VirbError
 from virb.leaderboard import common_tasks
 from virb.leaderboard.board import Board
-from virb.metrics.stats import LEVEL
-from virb.metrics.stats.ranks import rank_intervals
+from virb.metrics.stats import LEVEL, mean_ranks, rank_intervals
 
 _DRAWS = 2000
 
@@ -56,19 +55,19 @@ def rank(scores: Board) -> Ranking:
             "name tasks that encoders share with --tasks, or evaluate what is missing",
         )
     chosen = scores.keep(kept, [place for place, name in enumerate(names) if name in common])
-    ranks = rankdata(-chosen.matrix(), axis=0)  # [E, T]
-    mean = ranks.mean(axis=1)
+    goodness = chosen.matrix()
+    mean = mean_ranks(goodness)
     replicates = paired(chosen, range(len(kept)))
-    low, high = over_tasks(ranks) if replicates is None else _over_samples(chosen.matrix(), replicates)
-    order = np.lexsort((kept, mean))
-    critical = critical_difference(len(kept), ranks.shape[1])
+    low, high = _over_tasks(goodness) if replicates is None else _over_samples(goodness, replicates)
+    order = np.lexsort((np.array(kept), mean))
+    critical = critical_difference(len(kept), len(common))
     return Ranking(
         order=np.array(kept)[order],
         mean=mean[order],
         low=low[order],
         high=high[order],
         over="tasks" if replicates is None else "test samples",
-        tasks=ranks.shape[1],
+        tasks=len(common),
         critical=critical,
         alike=runs(mean[order], critical),
         left_out=tuple(place for place in range(len(scores.names)) if place not in kept),
@@ -80,11 +79,12 @@ def _over_samples(goodness: Array, replicates: Array) -> tuple[Array, Array]:
     return np.array([each.low for each in found]), np.array([each.high for each in found])
 
 
-def over_tasks(ranks: Array) -> tuple[Array, Array]:
+def _over_tasks(goodness: Array) -> tuple[Array, Array]:
     """Return the percentile interval of each mean rank, drawing tasks with replacement; one task has no interval."""
-    count = ranks.shape[1]
+    encoders, count = goodness.shape
     if count < 2:
-        return np.full(len(ranks), np.nan), np.full(len(ranks), np.nan)
+        return np.full(encoders, np.nan), np.full(encoders, np.nan)
+    ranks = np.stack([mean_ranks(task[:, None]) for task in goodness.T], axis=1)
     generator = np.random.default_rng(seed_of("ranks over tasks"))
     drawn = ranks[:, generator.integers(0, count, size=(_DRAWS, count))].mean(axis=2)  # [E, R]
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)

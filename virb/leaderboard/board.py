@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -46,6 +47,15 @@ class Column:
     def turned(self, value: float) -> float:
         """Return a score so that higher is better."""
         return value if self.higher else -value
+
+    def power(self, values: Iterable[float]) -> int:
+        """Return by which power of ten scores are divided, so that pixels of flow and shares go on one axis."""
+        largest = max(map(abs, values), default=0.0)
+        return 0 if self.unit == "share" or largest <= 1 else math.ceil(math.log10(largest))
+
+    def label(self, power: int) -> str:
+        """Return a task's name and metric, and by what its scores were divided."""
+        return f"{self.name} ({'' if self.higher else '−'}{self.metric}{f' / {10**power}' if power else ''})"
 
     @property
     def normal(self) -> bool:

@@ -11,7 +11,7 @@ from virb.cards.select import SCHEMES
 from virb.core.errors import UsageError, VirbError, did_you_mean
 from virb.records.record import FileFacts, Record, read_record
 from virb.submit.bundle import WeightsFacts, card_as_yaml, described, make_manifest, open_bundle, record_as_bytes
-from virb.submit.container import MANIFEST, write_container
+from virb.submit.container import MANIFEST, sha256_of, write_container
 
 _CODE = ("python:", "plugin:", "module")
 
@@ -144,8 +144,7 @@ def _weights(card: EncoderCard, wish: Wish) -> tuple[WeightsFacts, Path] | None:
                 "leave --with-weights out",
             )
         return None
-    with open(path, "rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     if card.sha256 not in (None, sha256):
         raise UsageError(
             f"{path} has sha256 {sha256[:16]}..., the card says {str(card.sha256)[:16]}...",

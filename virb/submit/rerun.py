@@ -31,10 +31,10 @@ from virb.run.plan import ImageSet, Job, image_sets, prepare
 from virb.run.score import constant_maps
 from virb.sample import ensure
 from virb.submit.container import BundleError
-from virb.submit.current import Cards, broken, stale
+from virb.submit.current import Cards
 from virb.submit.heads import image_heads, pixel_heads
 from virb.submit.recompute import Samples
-from virb.submit.verdict import Finding
+from virb.submit.verdict import Finding, broken, stale
 
 _LEAST = 16
 _SAME, _OTHER = 1e-3, 5e-2
@@ -60,6 +60,16 @@ class Rerun:
     seed: int
 
 
+@dataclass(frozen=True)
+class _Claim:
+    """A record with what stands beside it and behind it."""
+
+    record: Record
+    cards: Cards
+    samples: Samples
+    metrics: list[Metric]
+
+
 def rerun(
     record: Record, cards: Cards, samples: Samples, metrics: list[Metric], heads: bytes | None, how: Rerun
 ) -> Finding:
@@ -80,9 +90,8 @@ def rerun(
         return broken("; ".join(problems))
     rows = chosen_rows(len(samples), how, record.keys.resume)
     try:
-        if record.task.level == "image":
-            return _image(record, images, job, samples, metrics, heads, rows, how)
-        return _pixels(record, images, job, samples, metrics, heads, rows, cards.protocol.size, how)
+        again = _image if record.task.level == "image" else _pixels
+        return again(images, job, _Claim(record, cards, samples, metrics), heads, rows, how)
     except BundleError as error:
         return broken(error.found)
     except VirbError as error:  # a picture of ours that cannot be read, an encoder that answers NaN
@@ -194,16 +203,8 @@ def _like(record: Record, images: ImageSet) -> bool:
     return same and images.numerics.precision == "float32"
 
 
-def _image(
-    record: Record,
-    images: ImageSet,
-    job: Job,
-    samples: Samples,
-    metrics: list[Metric],
-    heads: bytes,
-    rows: np.ndarray,
-    how: Rerun,
-) -> Finding:
+def _image(images: ImageSet, job: Job, claim: _Claim, heads: bytes, rows: np.ndarray, how: Rerun) -> Finding:
+    record, samples, metrics = claim.record, claim.samples, claim.metrics
     device = how.options.device
     split = job.prepared.dataset.test.take(rows)
     fitted = image_heads(record, job, heads, how.encoder, device)
@@ -260,18 +261,9 @@ def _lucky(metric: Metric, logits: torch.Tensor, targets: torch.Tensor, claimed:
     return bool((hits & never | ~hits & always).any())
 
 
-def _pixels(
-    record: Record,
-    images: ImageSet,
-    job: Job,
-    samples: Samples,
-    metrics: list[Metric],
-    heads: bytes,
-    rows: np.ndarray,
-    whole: int,
-    how: Rerun,
-) -> Finding:
+def _pixels(images: ImageSet, job: Job, claim: _Claim, heads: bytes, rows: np.ndarray, how: Rerun) -> Finding:
     """Score whole pictures again, also those that are put together from tiles."""
+    record, samples, metrics, whole = claim.record, claim.samples, claim.metrics, claim.cards.protocol.size
     shown, tested, device = job.prepared.shown, job.prepared.tested.take(rows), how.options.device
     size = job.prepared.pieces.size if job.prepared.pieces else whole
     split = tested.split if isinstance(tested, Mosaic) else tested

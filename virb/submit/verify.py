@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import warnings
@@ -22,10 +21,10 @@ from virb.run.options import Options
 from virb.run.report import explained
 from virb.submit import current, recompute, rerun
 from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
-from virb.submit.container import BundleError
+from virb.submit.container import BundleError, sha256_of
 from virb.submit.heads import check_form
-from virb.submit.recompute import Samples, broken
-from virb.submit.verdict import Finding, RecordVerdict, Verdict, Word, worst
+from virb.submit.recompute import Samples
+from virb.submit.verdict import Finding, RecordVerdict, Verdict, Word, broken, stale, worst
 
 _TROUBLE = (MemoryError, OSError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError)
 """What a machine lacks, or what a stranger's architecture stumbles over, when a part is run again."""
@@ -53,18 +52,13 @@ def verify(path: Path, check: Trial | None = None) -> Verdict:
             records = tuple(_record(bundle, member, encoder, check) for member in bundle.members)
             reasons = [*_whole(bundle), *problems]
     except BundleError as error:
-        return Verdict(str(path), _sha256(path), "", "broken", (error.found,), ())
+        return Verdict(str(path), sha256_of(path), "", "broken", (error.found,), ())
     verdict = worst([*(finding.word for finding in reasons), *(record.verdict for record in records)])
     again = [record for record in records if record.verdict == "verified"]
     texts = [finding.text for finding in reasons]
     if check and verdict == "consistent":
         texts.append(f"{len(again)} of {len(records)} records were run again in part, and agreed")
-    return Verdict(str(path), _sha256(path), bundle.manifest.encoder, verdict, tuple(texts), records)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return Verdict(str(path), sha256_of(path), bundle.manifest.encoder, verdict, tuple(texts), records)
 
 
 def _whole(bundle: Bundle) -> Iterator[Finding]:
@@ -136,7 +130,7 @@ def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Tr
     if record.picture is not None:
         findings.append(broken("it names a picture, which no bundle holds"))
     if record.head is None or record.units is None:
-        findings.append(current.stale("an older version of virb made it, and lacks what could be checked"))
+        findings.append(stale("an older version of virb made it, and lacks what could be checked"))
     cards, problems = current.cards_of(record)
     findings += problems
     if current.metrics_of(record, cards) is None:
@@ -262,7 +256,7 @@ def _unpacked(bundle: Bundle, facts: WeightsFacts) -> Encoder:
 def _check_file(path: Path, card: EncoderCard, facts: WeightsFacts | None) -> None:
     if not path.is_file():
         raise UsageError(f"there is no weights file {path}", "the encoder's weights", "check the path")
-    if card.sha256 is not None and _sha256(path) != card.sha256:
+    if card.sha256 is not None and sha256_of(path) != card.sha256:
         raise UsageError(
             f"{path} is not the file that the bundle names ({card.weights}, sha256 {card.sha256[:16]}...)",
             "the very file" + (f", from {facts.address}" if facts and facts.address else ""),

@@ -56,7 +56,7 @@ def _panel(
     left, top, wide = place
     sheet.words(left + 0.1, top, quadrant.replace("-", "-level, "), size=TEXT + 0.5, room=wide - 0.2)
     axes = sheet.axes(left + _LEFT, top + _RULE, wide - _LEFT - 0.15, _HIGH)
-    scales = [power(relation) for relation in members]
+    scales = [relation.task.power(relation.y.tolist()) for relation in members]
     for turn, (relation, scale) in enumerate(zip(members, scales, strict=True)):
         _series(axes, relation, scale, turn)
     _limits(axes, members, scales)
@@ -68,12 +68,6 @@ def _panel(
     negated = any(not relation.task.higher for relation in members)
     axes.set_ylabel("score (errors negated: up is better)" if negated else "score", labelpad=2)
     _legend(sheet, (left + 0.1, top + _RULE + _HIGH + 0.42, wide - 0.25), members, scales, reference)
-
-
-def power(relation: Relation) -> int:
-    """Return by which power of ten scores are divided, so that pixels of flow and shares go on one axis."""
-    largest = float(np.max(np.abs(relation.y), initial=0.0))
-    return 0 if relation.task.unit == "share" or largest <= 1.0 else math.ceil(math.log10(largest))
 
 
 def _series(axes: Axes, relation: Relation, scale: int, turn: int) -> None:
@@ -113,19 +107,12 @@ def _legend(
     left, top, wide = place
     figures = wide - 1.06
     sheet.words(left + figures, top, "Pearson r [95 %]", size=SMALL, color=FAINT)
-    named = [legend_name(relation.task, scale) for relation, scale in zip(members, scales, strict=True)]
+    named = [relation.task.label(scale) for relation, scale in zip(members, scales, strict=True)]
     for turn, (label, relation) in enumerate(zip(labels(named, figures - 0.26, SMALL), members, strict=True)):
         line = top + _LINE * (turn + 1)
         key(sheet, left + 0.05, line - 0.008, turn)
         sheet.words(left + 0.24, line, label, size=SMALL, room=figures - 0.26)
         sheet.words(left + figures, line, coefficient(relation), size=SMALL, room=1.15)
-
-
-def legend_name(task: Column, scale: int) -> str:
-    """Return a task's name and metric, and by what its scores were divided."""
-    sign = "" if task.higher else "−"
-    divided = f" / {10**scale}" if scale else ""
-    return f"{task.name} ({sign}{task.metric}{divided})"
 
 
 def coefficient(relation: Relation) -> str:

@@ -39,7 +39,7 @@ function scores(section) {
   const heads = [...section.querySelectorAll("table.scores thead tr:last-child > th")];
   const named = (name) => heads.findIndex((head) => head.dataset.name === name);
   const pages = section.querySelector(".pages");
-  const everyone = [...body.rows];  // by place and mean rank
+  const everyone = sorted([...body.rows], 0, true, 1);  // by place, and as they come by mean rank
   let rows = everyone, first = 0;
   const draw = () => {
     const wanted = form.elements.encoder.value.toLowerCase().split(/\s+/);
