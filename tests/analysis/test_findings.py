@@ -6,38 +6,25 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from boards import TASKS, board, facts, many
-from extents import faults
+from boards import SUPERVISED, TASKS, noise, ssl, world
 from scipy import stats
 
 from virb.analysis.correlation import against
 from virb.analysis.domain import chance_of, same_domain
-from virb.analysis.encoders import balance, kind, method_family
-from virb.analysis.finding import Effect, Finding, flip_test, judge, mean_difference
-from virb.analysis.findings import as_json, as_markdown, findings
-from virb.analysis.gather import gather
+from virb.analysis.finding import Effect, Reply, flip_test, judge, mean_difference
+from virb.analysis.findings import findings
 from virb.analysis.matched import balanced_data, compare_methods
-from virb.analysis.plots import forest, violins
 from virb.analysis.predictor import of_quadrant, predictor
-from virb.analysis.scores import Scores, Who, choose_tasks
 from virb.analysis.supervision import structural_gain, supervision
-from virb.cli import main
 from virb.core.errors import UsageError
 from virb.core.paths import reference_folder
-from virb.records.load import load
+from virb.leaderboard import Board
 
-SIGNS = np.array([1.0 if task.higher else -1.0 for task in TASKS])
 STRUCTURAL = np.array([task.quadrant.endswith("structural") for task in TASKS])
 PIXEL = np.array([task.quadrant.startswith("pixel") for task in TASKS])
-
-
-@pytest.fixture(scope="module")
-def paper() -> Scores:
-    return choose_tasks(gather(load(["paper2021"])), None)
 
 
 def published() -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -55,30 +42,14 @@ def published() -> tuple[np.ndarray, np.ndarray, list[str]]:
     return np.array([[row[task] for task in tasks] for row in rows]), labelled, tasks
 
 
-def world(goodness: np.ndarray, rows: Sequence[dict[str, object]]) -> Scores:
-    """Encoders with these facts, whose scores are better the larger the number; errors are stored as errors."""
-    return board(goodness * SIGNS, encoders=facts(rows))
-
-
-def noise(encoders: int, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(encoders, len(TASKS)))
-
-
-def ssl(count: int, **more: object) -> list[dict[str, object]]:
-    return [{"name": f"s{place}", "method": "SwAV", "pretraining": "imagenet", **more} for place in range(count)]
-
-
-SUPERVISED: dict[str, object] = {"name": "labels", "method": "supervised", "pretraining": "imagenet"}
-
-
-def effect(finding: Finding, label: str) -> Effect:
+def effect(finding: Reply, label: str) -> Effect:
     return next(found for found in finding.effects if found.label == label)
 
 
 # --- the paper's own numbers ------------------------------------------------------------------------------------------
 
 
-def test_effects_of_supervision_are_those_of_an_independent_computation(paper: Scores) -> None:
+def test_effects_of_supervision_are_those_of_an_independent_computation(paper: Board) -> None:
     values, labelled, tasks = published()
     found = supervision(paper)
     for place, task in enumerate(tasks):
@@ -88,7 +59,7 @@ def test_effects_of_supervision_are_those_of_an_independent_computation(paper: S
         assert [effect(found, task).low, effect(found, task).high] == pytest.approx([test.low, test.high])
 
 
-def test_gains_of_the_best_are_those_read_off_the_papers_figure(paper: Scores) -> None:
+def test_gains_of_the_best_are_those_read_off_the_papers_figure(paper: Board) -> None:
     """The table of gains that came with the digitised figure, in per cent."""
     wanted = {
         "imagenet": -4.1, "pets": -1.9, "cifar100": 6.8, "sun397": 14.9, "kinetics400": 17.5, "clevr_count": 27.9,
@@ -100,7 +71,7 @@ def test_gains_of_the_best_are_those_read_off_the_papers_figure(paper: Scores) -
         assert effect(found, task).more["gain_percent"] == pytest.approx(gain, abs=0.06), task
 
 
-def test_the_papers_answers_that_its_figure_carries_are_found_again(paper: Scores) -> None:
+def test_the_papers_answers_that_its_figure_carries_are_found_again(paper: Board) -> None:
     answers = {finding.key: finding.answer for finding in findings(paper)}
     assert answers["structural_gain"].startswith("Yes: structural tasks gain more")
     assert answers["same_domain"].startswith("Yes: ")
@@ -111,7 +82,7 @@ def test_the_papers_answers_that_its_figure_carries_are_found_again(paper: Score
     assert answers["balance"].startswith("Cannot tell")  # which runs were unbalanced cannot be read off the figure
 
 
-def test_quadrants_of_the_predictor_are_means_of_scipys_coefficients(paper: Scores) -> None:
+def test_quadrants_of_the_predictor_are_means_of_scipys_coefficients(paper: Board) -> None:
     values, _, tasks = published()
     x = values[:, tasks.index("imagenet")]
     places = [tasks.index(name) for name in ("cityscapes", "egohands", "pets_seg")]
@@ -119,7 +90,7 @@ def test_quadrants_of_the_predictor_are_means_of_scipys_coefficients(paper: Scor
     assert effect(predictor(paper), "pixel-semantic").value == pytest.approx(wanted)
 
 
-def test_answers_that_rest_on_guesses_say_so(paper: Scores) -> None:
+def test_answers_that_rest_on_guesses_say_so(paper: Board) -> None:
     methods = next(finding for finding in findings(paper) if finding.key == "methods")
     assert any("inferred from scores" in caution for caution in methods.cautions)
     assert any("matched pairs" in caution for caution in methods.cautions)
@@ -274,8 +245,10 @@ def test_few_encoders_are_compared_over_their_test_samples() -> None:
     plain = world(goodness, [SUPERVISED, *ssl(2)])
     shared = np.random.default_rng(2).normal(size=(2, len(TASKS), 1000))
     cells = {
-        (row, task): replace(cell, replicates=cell.value + 0.05 * shared[min(row, 1), task])
-        for (row, task), cell in plain.cells.items()
+        (row.encoder, task.name): replace(cell, replicates=cell.value + 0.05 * shared[min(number, 1), place])
+        for number, row in enumerate(plain.rows)
+        for place, task in enumerate(plain.columns)
+        for cell in [plain.cells[row.encoder, task.name]]
     }
     found = supervision(replace(plain, cells=cells))
     verdicts = {item.label: item.verdict for item in found.effects}
@@ -341,132 +314,7 @@ def test_intervals_of_a_quadrants_mean_correlation_hold_at_28_encoders() -> None
     assert 0.90 <= held / turns <= 0.99
 
 
-# --- cards, text, pictures, command line ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("method", "family", "wanted"),
-    [
-        ("SwAV", "", "self-supervised"),
-        ("supervised", "", "supervised"),
-        ("anything", "supervised", "supervised"),
-        ("CLIP", "language", "other"),
-        ("SigLIP 2", "", "other"),
-        ("baseline", "none", "other"),
-        ("", "", "other"),
-    ],
-)
-def test_cards_say_what_taught_an_encoder(method: str, family: str, wanted: str) -> None:
-    assert kind(Who("x", "", method, family, "imagenet", None, None, {})) == wanted
-
-
-def test_methods_are_read_without_their_versions_and_guesses_are_none() -> None:
-    names = ["MoCo v2", "mocov3", "SwAV", "DINOv2", "MoCo v2 or SimCLR", "SigLIP 2"]
-    assert [method_family(name) for name in names] == ["moco", "moco", "swav", "dino", "", "siglip"]
-
-
-def test_balance_is_known_only_where_a_card_says_it() -> None:
-    said = [{}, {"balance": "log"}, {"balance": "balanced"}, {"balance": True}]
-    assert [balance(Who("x", "", "", "", "", None, None, facts)) for facts in said] == [
-        "",
-        "unbalanced",
-        "balanced",
-        "",
-    ]
-
-
-def test_json_holds_no_number_that_is_none(paper: Scores) -> None:
-    content = json.loads(as_json(paper, findings(paper)), parse_constant=lambda name: pytest.fail(name))
-    assert [finding["key"] for finding in content["findings"]] == [
-        "supervision", "predictor", "methods", "structural_gain", "same_domain", "balance",
-    ]  # fmt: skip
-
-
-def test_names_from_strangers_break_no_table_and_make_no_link() -> None:
-    rows = [SUPERVISED, *({**row, "name": f"a|b<script>`*[x](javascript:{row['name']})\n# h"} for row in ssl(7))]
-    goodness = noise(8)
-    goodness[0] = 0
-    scores = world(goodness, rows)
-    text = as_markdown(scores, findings(scores))
-    assert "<script>" not in text.replace("\\<script>", "")
-    assert "](javascript" not in text
-    assert "\n# h" not in text
-    tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert len({line.replace("\\|", "").count("|") for line in tables if TASKS[0].name in line}) <= 2
-
-
-def test_pictures_of_findings_keep_their_words_apart(paper: Scores) -> None:
-    for finding in findings(paper):
-        figure = forest.draw(paper, finding)
-        assert (figure is None) == (finding.key == "balance")
-        if figure is not None:
-            assert faults(figure) == ([], []), finding.key
-
-
-def test_violins_hold_every_gain_of_a_category_and_their_middle_is_the_drawn_bar(paper: Scores) -> None:
-    """Recomputed from the scores: each self-supervised encoder less the supervised one, in deviations of the task."""
-    found = structural_gain(paper)
-    goodness, names = paper.goodness, [task.name for task in paper.tasks]
-    row = next(place for place, one in enumerate(paper.encoders) if one.method.lower() == "supervised")
-    heights = (goodness - goodness[row]) / np.nanstd(goodness, axis=0)
-    others = [place for place in range(len(goodness)) if place != row]
-    figure = violins.draw(paper, found)
-    assert figure is not None
-    bars = sorted(line.get_xdata()[0] for line in figure.axes[0].lines if line.get_linewidth() == 1.6)  # type: ignore[index]
-    medians = []
-    for quadrant, values in found.spread.items():
-        tasks = [
-            place
-            for place, task in enumerate(paper.tasks)
-            if task.quadrant == quadrant and names[place] not in ("imagenet", "imagenetv2")
-        ]
-        expected = heights[np.ix_(others, tasks)].ravel()
-        expected = expected[np.isfinite(expected)]
-        assert sorted(values) == pytest.approx(sorted(expected))
-        medians.append(np.median(expected))
-    assert len(found.spread) == 4
-    assert bars == pytest.approx(sorted(medians))
-    assert faults(figure) == ([], [])
-
-
-@pytest.mark.parametrize("encoders", [2, 3, 30, 200])
-def test_violins_keep_their_words_apart_with_few_encoders_and_many(encoders: int) -> None:
-    values = many(encoders, missing=0.2 if encoders > 2 else 0)
-    rows: list[dict[str, object]] = [{"method": "supervised", "family": "supervised", "pretraining": "imagenet"}]
-    rows += [{"method": "swav", "family": "contrastive", "pretraining": "imagenet"}] * (encoders - 1)
-    values[0] = many(encoders)[0]
-    scores = world(values, rows)
-    figure = violins.draw(scores, structural_gain(scores))
-    assert figure is not None
-    assert faults(figure) == ([], [])
-    assert violins.draw(scores, supervision(scores)) is None  # a question of means, not of distributions
-
-
-def test_the_command_writes_text_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["findings", "-r", "paper2021", "--out", str(tmp_path), "--tasks", "structural,imagenet,pets"]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "findings.md")
-    text = (tmp_path / "findings.md").read_text(encoding="utf-8")
-    assert text.count("\n## ") == 6
-    for name in [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]:
-        assert (tmp_path / name).is_file()
-        assert (tmp_path / name).with_suffix(".png").is_file()
-
-
-@pytest.mark.parametrize(
-    ("more", "code", "words"),
-    [
-        (["--format", "html"], 2, "markdown or json"),
-        (["--methods", "swav"], 2, "two methods with a comma"),
-        (["--methods", "swav,mocov9x"], 2, "no encoder here is of method 'mocov9x'"),
-        (["--tasks", "dtdd"], 2, "did you mean 'dtd'?"),
-    ],
-)
-def test_a_mistake_is_told(more: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["findings", "-r", "paper2021", *more]) == code
-    assert words in capsys.readouterr().err
-
-
-def test_relations_and_findings_agree(paper: Scores) -> None:
+def test_relations_and_findings_agree(paper: Board) -> None:
     """Two ways to the same coefficient."""
     relation = next(found for found in against(paper) if found.task.name == "dtd")
     assert effect(predictor(paper), "dtd").value == pytest.approx(relation.by("spearman").value)

@@ -19,18 +19,18 @@ from scipy import stats
 from virb.analysis.correlation import against, between, table
 from virb.analysis.gather import gather
 from virb.analysis.plots import correlations, curves, profile, ranks, style, tasks
-from virb.analysis.plots.style import Sheet, fitted, labels, look, look_of, save, text_width
+from virb.analysis.plots.style import Canvas, fitted, labels, look, look_of, save, text_width
 from virb.analysis.ranks import best, critical_difference, rank, runs
-from virb.analysis.scores import Scores, choose_tasks
-from virb.checks.bench.records import Split, hits, lay
+from virb.checks.bench.records import TaskSplit, hits, lay
 from virb.core.digest import digest
 from virb.core.errors import UsageError, VirbError
 from virb.core.paths import reference_folder
+from virb.leaderboard import Board
 from virb.records.load import load
 
-Draw: TypeAlias = Callable[[Scores], Figure]
+Draw: TypeAlias = Callable[[Board], Figure]
 FIGURES: dict[str, Draw] = {
-    "correlations": lambda scores: correlations.draw(scores, against(scores), scores.tasks[scores.column("imagenet")]),
+    "correlations": lambda scores: correlations.draw(scores, against(scores), scores.column("imagenet")),
     "tasks": lambda scores: tasks.draw(scores, between(scores)),
     "profile": lambda scores: profile.draw(scores, best(scores, 8)),
     "ranks": lambda scores: ranks.draw(scores, rank(scores)),
@@ -45,7 +45,7 @@ def odd(place: int) -> str:
     return f"W{place}" + "W" * 280 + f"\n$x_{place}^$<b>&\x1b[31m{place}"
 
 
-def worlds() -> dict[str, Scores]:
+def worlds() -> dict[str, Board]:
     few = [task for task in TASKS if task.name in ("imagenet", "dtd")]
     sparse = many(30, missing=0.3)
     sparse[:4] = many(4)
@@ -93,7 +93,7 @@ def test_one_encoder_is_refused_where_several_are_compared(kind: str) -> None:
 
 def test_the_measure_of_words_sees_what_is_cut_off_and_what_overlaps() -> None:
     with look():
-        sheet = Sheet(1.0)
+        sheet = Canvas(1.0)
         sheet.words(1.0, 0.3, "one")
         sheet.words(1.1, 0.35, "two")
         sheet.figure.text(0.99, 0.5, "beyond the edge")
@@ -106,11 +106,6 @@ def test_a_figure_of_the_sample_world_says_that_it_is_synthetic(kind: str) -> No
 
 
 # --- what is drawn on the paper's own numbers -----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def paper() -> Scores:
-    return choose_tasks(gather(load(["paper2021"])), None)
 
 
 def published(task: str) -> np.ndarray:
@@ -129,7 +124,7 @@ def drawn(figure: Figure) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]
         yield from ((np.asarray(a), np.asarray(b), np.asarray(c)) for a, b, c in zip(points, lines, bands, strict=True))
 
 
-def test_points_lines_and_bands_of_the_paper_are_those_of_an_independent_computation(paper: Scores) -> None:
+def test_points_lines_and_bands_of_the_paper_are_those_of_an_independent_computation(paper: Board) -> None:
     relations = against(paper)
     figure = FIGURES["correlations"](paper)
     x = published("imagenet")
@@ -148,7 +143,7 @@ def test_points_lines_and_bands_of_the_paper_are_those_of_an_independent_computa
             assert [edge.min(), edge.max()] == pytest.approx([middle - wide, middle + wide])
 
 
-def test_the_table_holds_the_coefficients_of_an_independent_computation(paper: Scores) -> None:
+def test_the_table_holds_the_coefficients_of_an_independent_computation(paper: Board) -> None:
     rows = table(against(paper), "imagenet").set_index("task")
     x = published("imagenet")
     for task, row in rows.iterrows():
@@ -162,7 +157,7 @@ def test_the_table_holds_the_coefficients_of_an_independent_computation(paper: S
         assert row["n"] == 28
 
 
-def test_the_lines_are_those_that_the_paper_itself_drew(paper: Scores) -> None:
+def test_the_lines_are_those_that_the_paper_itself_drew(paper: Board) -> None:
     """Slopes of the lines in the published picture; two of its tasks have a clipped point and are left out."""
     slopes = {
         "pets": 1.0432, "cifar100": 0.7323, "caltech101": 0.3673, "eurosat": 0.0513, "sun397": 0.3250,
@@ -175,10 +170,10 @@ def test_the_lines_are_those_that_the_paper_itself_drew(paper: Scores) -> None:
         assert rows.loc[task, "slope"] == pytest.approx(slope, abs=0.0021), task
 
 
-def test_the_matrix_between_tasks_keeps_names_and_numbers_together(paper: Scores) -> None:
+def test_the_matrix_between_tasks_keeps_names_and_numbers_together(paper: Board) -> None:
     matrix = between(paper, "spearman")
     names = [task.name for task in matrix.tasks]
-    assert sorted(names) == sorted(task.name for task in paper.tasks)
+    assert sorted(names) == sorted(task.name for task in paper.columns)
     for one, other in (("dtd", "pets"), ("thor_egomotion", "eurosat"), ("nyu_depth", "thor_depth")):
         wanted = stats.spearmanr(published(one), published(other)).statistic
         assert matrix.values[names.index(one), names.index(other)] == pytest.approx(wanted)
@@ -195,11 +190,11 @@ def test_alike_tasks_stand_beside_one_another() -> None:
 
 def test_scores_that_are_no_shares_are_divided_until_they_go_on_the_axis() -> None:
     relation = next(found for found in against(board(many(8))) if found.task.name == "kitti_flow")
-    assert correlations.power(relation) == 1
-    assert correlations.legend_name(relation.task, 1) == "kitti_flow (−epe / 10)"
+    assert relation.task.power(relation.y.tolist()) == 1
+    assert relation.task.label(1) == "kitti_flow (−epe / 10)"
 
 
-def test_only_encoders_above_a_bound_are_correlated(paper: Scores) -> None:
+def test_only_encoders_above_a_bound_are_correlated(paper: Board) -> None:
     relations = against(paper, above=0.6)
     assert {len(relation.x) for relation in relations} == {int((published("imagenet") > 0.6).sum())}
 
@@ -211,7 +206,7 @@ def written(out: Path, protocol: str = "standard") -> None:
     """Records of three encoders on two tasks, with their samples beside them."""
     for place, task in enumerate(("imagenet", "dtd")):
         for number, chance in enumerate((0.3, 0.6, 0.8)):
-            test = Split(task, metric="top1")
+            test = TaskSplit(task, metric="top1")
             rules = {"protocol__name": protocol, "keys__resume": digest([protocol, task, number])}
             lay(out, f"encoder{number}", test, hits(test, chance, place, number), **rules)
 
@@ -220,10 +215,12 @@ def test_records_on_disk_become_scores_with_intervals_floors_and_paired_replicat
     written(tmp_path)
     scores = gather(load([tmp_path]))
     assert sorted(scores.names) == ["encoder0", "encoder1", "encoder2"]
-    assert [task.name for task in scores.tasks] == ["dtd", "imagenet"]
+    assert [task.name for task in scores.columns] == ["dtd", "imagenet"]
     for cell in scores.cells.values():
+        assert cell.low is not None
+        assert cell.high is not None
         assert cell.low < cell.value < cell.high
-        assert cell.floor == 0.1
+    assert [task.floor for task in scores.columns] == [0.1, 0.1]
     ranking = rank(scores)
     assert ranking.over == "test samples"
     assert [scores.names[place] for place in ranking.order] == ["encoder2", "encoder1", "encoder0"]
@@ -383,12 +380,12 @@ def test_a_quadrant_mean_is_drawn_only_over_all_its_tasks() -> None:
     assert profile.quadrant_mean(scores, heights, 1, "pixel-semantic") == pytest.approx(wanted)
 
 
-def test_numbers_without_floors_are_drawn_in_deviations(paper: Scores) -> None:
+def test_numbers_without_floors_are_drawn_in_deviations(paper: Board) -> None:
     heights = profile.scale(paper)
     assert np.allclose(heights.mean(axis=0), 0)
     assert np.allclose(heights.std(axis=0), 1)
 
 
-def test_curves_of_published_numbers_are_refused(paper: Scores) -> None:
+def test_curves_of_published_numbers_are_refused(paper: Board) -> None:
     with pytest.raises(VirbError, match="no record of dtd here holds a curve"):
         curves.draw(paper, paper.column("dtd"), [0])

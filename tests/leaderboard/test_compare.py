@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from virb.checks.bench.records import Split, hits, lay
+from virb.checks.bench.records import TaskSplit, hits, lay
 from virb.checks.bench.stats import RANKS, correlation_coverage, coverage, rank_coverage, scenes
 from virb.cli import main
 from virb.core.errors import UsageError, VirbError
@@ -17,10 +17,10 @@ from virb.metrics.stats import holm, mean_ranks, p_of_difference, places, rank_i
 from virb.records.load import load
 
 TASKS = [
-    Split("dtd"),
-    Split("pets"),
-    Split("count", kind="structural"),
-    Split("depth", level="pixel", metric="pixel_accuracy"),
+    TaskSplit("dtd"),
+    TaskSplit("pets"),
+    TaskSplit("count", kind="structural"),
+    TaskSplit("depth", level="pixel", metric="pixel_accuracy"),
 ]
 
 

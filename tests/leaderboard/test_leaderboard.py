@@ -1,90 +1,26 @@
-"""The leaderboard: what stands on one board, who is ranked how, and whether the formats say the same."""
+"""The leaderboard: what stands on one board, and who is ranked how."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from boards import boards, grid, only, record
 
-from virb.checks.bench.records import Split, made, many
-from virb.core.errors import VirbError
-from virb.core.text import show
+from virb.checks.bench.records import many
 from virb.leaderboard import Board, render
 from virb.leaderboard import boards as boards_of
 from virb.records.load import Results, load
 from virb.records.published import load_reference
-from virb.records.record import Record, Score
-
-
-def record(
-    encoder: str = "a",
-    task: str = "dtd",
-    value: float = 0.5,
-    *,
-    fingerprint: str | None = None,
-    metric: str = "top1",
-    direction: str = "higher",
-    unit: str = "share",
-    extra: bool = False,
-    level: str = "image",
-    semantic: str = "semantic",
-    version: int = 1,
-    source: str = "real",
-    protocol: str = "standard",
-    rules: str = "p" * 32,
-    data: str = "d" * 32,
-    limit: int | None = None,
-    day: int = 1,
-) -> Record:
-    """A record with chosen facts."""
-    split = Split(task, level, semantic, metric, extra, floor=0.125)  # type: ignore[arg-type]
-    score = Score(
-        metric=metric,
-        unit=unit,
-        direction=direction,  # type: ignore[arg-type]
-        ceiling=1.0,
-        value=value,
-        low=value - 0.05,
-        high=value + 0.0625,
-    )
-    facts = {
-        "task__version": version,
-        "task__digest": f"card {version}",
-        "encoder__title": encoder,
-        "encoder__fingerprint": fingerprint or f"{encoder:0<32.32}",
-        "data__source": source,
-        "data__digest": data,
-        "data__limit": limit,
-        "protocol__name": protocol,
-        "protocol__digest": rules,
-        "created": f"2026-01-{day:02d}T00:00:00+00:00",
-    }
-    made_up = made("placeholder", split, score, [value], [value - 0.01, value, value + 0.01], **facts)
-    # Reading refuses odd names; rendering must not rest on that alone.
-    return made_up.model_copy(update={"encoder": made_up.encoder.model_copy(update={"name": encoder})})
-
-
-def grid(scores: dict[str, dict[str, float]], **common: Any) -> list[Record]:
-    return [record(encoder, task, value, **common) for encoder, row in scores.items() for task, value in row.items()]
-
-
-def boards(records: Sequence[Record]) -> list[Board]:
-    return boards_of(Results(tuple(records), tuple(Path() for _ in records)))
+from virb.records.record import Record
 
 
 def encoders(board: Board) -> list[str]:
     return [row.encoder for row in board.rows]
-
-
-def only(records: Iterable[Record]) -> Board:
-    (board,) = boards(list(records))
-    return board
 
 
 def column(board: Board, name: str) -> dict[str, Any]:
@@ -319,132 +255,6 @@ def test_each_task_keeps_its_floor_metric_and_unit() -> None:
     board = only([record(task="dtd"), record(task="depth", metric="mae", unit="m", direction="lower")])
     found = {one.name: (one.floor, one.metric, one.unit) for one in board.columns}
     assert found == {"dtd": (0.125, "top1", "share"), "depth": (0.125, "mae", "m")}
-
-
-# --- formats -------------------------------------------------------------------------------------------------------
-
-
-def mixed() -> list[Record]:
-    return [
-        *grid({"a": {"dtd": 1 / 3, "pets": 0.25}, "b,c": {"dtd": 0.875}}),
-        record("a", "depth", 1.23456, metric="mae", unit="m", direction="lower"),
-        record("a", "dtd", 0.75, source="sample", protocol="quick", limit=20),
-    ]
-
-
-def flat() -> set[tuple[Any, ...]]:
-    return {
-        ("real", "standard", None, "a", "depth", "mae", 1.23456),
-        ("real", "standard", None, "a", "dtd", "top1", 1 / 3),
-        ("real", "standard", None, "a", "pets", "top1", 0.25),
-        ("real", "standard", None, "b,c", "dtd", "top1", 0.875),
-        ("sample", "quick", 20, "a", "dtd", "top1", 0.75),
-    }
-
-
-def checked(rows: list[dict[str, Any]]) -> None:
-    found = {
-        (row["source"], row["protocol"], row["limit"], row["encoder"], row["task"], row["metric"]): row for row in rows
-    }
-    assert len(found) == len(rows) == len(flat())
-    for *facts, value in flat():
-        row = found[tuple(facts)]
-        assert row["value"] == pytest.approx(value, abs=1e-9)
-        assert row["low"] == pytest.approx(value - 0.05, abs=1e-9)
-        assert row["high"] == pytest.approx(value + 0.0625, abs=1e-9)
-        assert row["floor"] == 0.125
-
-
-def test_csv_parses_back_to_every_score() -> None:
-    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(render(boards(mixed()), "csv"))))
-    for row in rows:
-        row.update({name: float(row[name]) for name in ("value", "low", "high", "floor")})
-        row["limit"] = float(row["limit"]) if row["limit"] else None
-    checked(rows)
-
-
-def test_json_parses_back_to_every_score() -> None:
-    checked(json.loads(render(boards(mixed()), "json"), parse_constant=pytest.fail))
-
-
-def cells(line: str) -> list[str]:
-    """Split a line of a markdown table at pipes that no backslash stands before."""
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-
-
-def test_markdown_parses_back_to_every_score() -> None:
-    text = render([only(mixed()[:4])], "markdown")
-    header, rule, *rows = [cells(line) for line in text.splitlines() if line.startswith("|")]
-    assert header == ["place", "encoder", "mean rank", "tasks", "depth", "dtd", "pets"]
-    assert all(re.fullmatch("-{3,}", cell) for cell in rule)
-    found = {row[1]: dict(zip(header, row, strict=True)) for row in rows}
-    assert found["a"] == {
-        "place": "2",
-        "mean rank": "2.0 [2.0, 2.0]",
-        "encoder": "a",
-        "tasks": "3/3",
-        "dtd": "33.3 [28.3, 39.6]",
-        "pets": "25.0 [20.0, 31.2]",
-        "depth": "1.235 [1.185, 1.297]",
-    }
-    assert found["b,c"] == {
-        "place": "1",
-        "mean rank": "1.0 [1.0, 1.0]",
-        "encoder": "b,c",
-        "tasks": "1/3",
-        "dtd": "87.5 [82.5, 93.8]",
-        "pets": "-",
-        "depth": "-",
-    }
-    floor = next(row for name, row in found.items() if name.startswith("floor"))
-    assert (floor["dtd"], floor["depth"]) == ("12.5", "0.125")
-
-
-def test_a_pipe_in_a_name_does_not_break_markdown() -> None:
-    text = render([only([record("a|b"), record("|"), record("c")])], "markdown")
-    rows = [cells(line) for line in text.splitlines() if line.startswith("|")]
-    assert {len(row) for row in rows} == {5}
-    assert {row[1] for row in rows} >= {"a|b", "|", "c"}
-
-
-def test_a_line_end_in_a_name_does_not_break_markdown() -> None:
-    """Records come from strangers, and a name in a record is any text."""
-    text = render([only([record("a\n| 1.0 | forged | 1/1 | 99.9 |"), record("c")])], "markdown")
-    rows = [cells(line) for line in text.splitlines() if line.startswith("|")]
-    assert [len(row) for row in rows] == [5] * 5, "header, rule, two encoders, floor"
-    assert "forged" not in {row[1] for row in rows}
-
-
-def test_every_board_of_several_is_rendered_under_its_title() -> None:
-    found = boards(mixed())
-    for form in ("table", "markdown"):
-        text = render(found, form)
-        assert all(board.title in text for board in found)
-
-
-def test_columns_of_the_table_line_up() -> None:
-    lines = render([only(grid({"a": {"dtd": 0.9}, "a much longer name": {"dtd": 0.05}}))], "table").splitlines()
-    start = lines[2].index("dtd")
-    assert {line[start - 2 : start] for line in lines[2:7]} == {"  "}
-    assert lines[4][start:].startswith("90.0 [85.0, 96.2]")
-
-
-def test_shares_are_shown_as_per_cent_and_other_units_as_they_are() -> None:
-    assert show(0.12345, "share") == "12.3"
-    assert show(0.12345, "m") == "0.123"
-
-
-@pytest.mark.parametrize("form", ["table", "markdown", "csv", "json"])
-def test_no_records_make_an_empty_board_and_no_traceback(form: str) -> None:
-    assert boards([]) == []
-    text = render([], form)
-    assert "Traceback" not in text
-    assert form != "json" or json.loads(text) == []
-
-
-def test_a_format_that_nobody_knows_is_answered_with_those_there_are() -> None:
-    with pytest.raises(VirbError, match="markdown"):
-        render(boards([record()]), "html")
 
 
 def test_rows_stand_in_the_order_of_their_places_and_then_of_their_ranks(tmp_path: Path) -> None:

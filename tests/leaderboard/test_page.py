@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_boards import STRANGE, board, pictured
+from boards import STRANGE, pictured, sized
 
 from virb.checks.bench.board import compare
 from virb.cli import main
@@ -56,7 +56,7 @@ def paper() -> str:
 
 
 def test_names_of_strangers_are_words_and_nothing_else() -> None:
-    plain, strange = (Reader(html(Results(), [board(5, 4, names)])) for names in ((), STRANGE))
+    plain, strange = (Reader(html(Results(), [sized(5, 4, names)])) for names in ((), STRANGE))
     assert [tag for tag, _ in strange.tags] == [tag for tag, _ in plain.tags]
     assert not any(name.startswith("on") for _, attrs in strange.tags for name in attrs)
     text = "".join(strange.words)
@@ -64,14 +64,14 @@ def test_names_of_strangers_are_words_and_nothing_else() -> None:
 
 
 def test_names_of_strangers_do_not_leave_the_data_of_the_plots() -> None:
-    page = Reader(html(Results(), [board(5, 4, STRANGE)]))
+    page = Reader(html(Results(), [sized(5, 4, STRANGE)]))
     data = next(text for text in page.scripts if text.startswith("["))
     assert "<" not in data
     assert json.loads(data)[0]["encoders"] == list(STRANGE)
 
 
 def test_what_was_left_out_is_said_and_escaped() -> None:
-    page = html(Results(problems=("<b>broken</b>.json",)), [board(2, 2)], ["Submitted: <i>x</i>: 2 verified"])
+    page = html(Results(problems=("<b>broken</b>.json",)), [sized(2, 2)], ["Submitted: <i>x</i>: 2 verified"])
     assert "&lt;b&gt;broken&lt;/b&gt;.json" in page
     assert "Submitted: &lt;i&gt;x&lt;/i&gt;: 2 verified" in page
 
@@ -121,13 +121,13 @@ def test_a_page_without_boards_is_still_a_page() -> None:
 
 
 def test_gaps_and_single_scores_are_shown_as_such() -> None:
-    page = html(Results(), [board(1, 1)])
+    page = html(Results(), [sized(1, 1)])
     assert "needs two tasks and two encoders" in page
-    assert html(Results(), [board(6, 4, gaps=0.5)]).count('<td data-order="">–</td>') > 3
+    assert html(Results(), [sized(6, 4, gaps=0.5)]).count('<td data-order="">–</td>') > 3
 
 
 def test_coefficients_are_those_of_numpy_with_errors_turned() -> None:
-    one = board(30, 6)
+    one = sized(30, 6)
     drawn = figures(one)
     for first, second in ((0, 1), (0, 4), (2, 5)):
         columns = [one.columns[first], one.columns[second]]
@@ -140,14 +140,14 @@ def test_coefficients_are_those_of_numpy_with_errors_turned() -> None:
 
 @pytest.mark.parametrize("encoders", range(1, 7))
 def test_coefficients_over_few_encoders_are_there_or_say_nothing(encoders: int) -> None:
-    count, *spans = figures(board(encoders, 2))["pairs"]["0-1"]
+    count, *spans = figures(sized(encoders, 2))["pairs"]["0-1"]
     assert count == encoders
     for value, low, high in spans:
         assert value is None if encoders < 3 else low <= value <= high
 
 
 def test_intervals_of_errors_keep_their_order_when_turned() -> None:
-    for points in figures(board(4, 6))["scores"]:
+    for points in figures(sized(4, 6))["scores"]:
         assert all(low < value < high for value, low, high, _ in points)
 
 
@@ -155,7 +155,7 @@ def test_intervals_of_errors_keep_their_order_when_turned() -> None:
 
 
 def test_pictures_stand_in_the_page_drawn_anew(tmp_path: Path) -> None:
-    results, one = pictured(board(2, 3), tmp_path)
+    results, one = pictured(sized(2, 3), tmp_path)
     found, problems = pictures(results, [one])
     assert problems == []
     assert len(found) == 3
@@ -164,7 +164,7 @@ def test_pictures_stand_in_the_page_drawn_anew(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_the_record_does_not_name_is_left_out(tmp_path: Path) -> None:
-    results, one = pictured(board(1, 1), tmp_path)
+    results, one = pictured(sized(1, 1), tmp_path)
     (tmp_path / "shown.png").write_bytes(b"something else")
     found, problems = pictures(results, [one])
     assert found == {}
@@ -174,7 +174,7 @@ def test_a_picture_that_the_record_does_not_name_is_left_out(tmp_path: Path) -> 
 
 
 def test_a_file_that_is_no_picture_is_left_out(tmp_path: Path) -> None:
-    results, one = pictured(board(1, 1), tmp_path)
+    results, one = pictured(sized(1, 1), tmp_path)
     (tmp_path / "shown.png").write_bytes(b"GIF89a")
     facts = results.records[0].picture.model_copy(update={"sha256": hashlib.sha256(b"GIF89a").hexdigest()})  # type: ignore[union-attr]
     record = results.records[0].model_copy(update={"picture": facts})
@@ -185,7 +185,7 @@ def test_a_file_that_is_no_picture_is_left_out(tmp_path: Path) -> None:
 
 
 def test_pictures_stop_where_the_page_would_grow_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    results, one = pictured(board(1, 4), tmp_path)
+    results, one = pictured(sized(1, 4), tmp_path)
     monkeypatch.setattr("virb.leaderboard.page.pictures.BUDGET", 1)
     found, problems = pictures(results, [one])
     assert len(found) == 1
@@ -197,7 +197,7 @@ def test_pictures_stop_where_the_page_would_grow_too_large(tmp_path: Path, monke
 
 def test_two_hundred_encoders_on_twenty_five_tasks_make_a_small_page() -> None:
     """What it costs is a benchmark: `virb bench board`."""
-    page = html(Results(), [board(200, 25, gaps=0.05)])
+    page = html(Results(), [sized(200, 25, gaps=0.05)])
     assert len(page.encode()) + BUDGET < 15e6
 
 

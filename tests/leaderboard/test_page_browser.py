@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from page_boards import SPAN, STRANGE, board, pictured
+from boards import SPAN, STRANGE, pictured, sized
 from page_reading import CONTRAST, lines, points
 
 from virb.leaderboard import Board, boards
@@ -83,8 +83,7 @@ def paper() -> Board:
 def shown(page: Page, name: str) -> list[str]:
     """Return the words of a column, from top to bottom, without intervals."""
     place = page.locator("table.scores thead tr:last-child > th").evaluate_all(
-        "(cells, name) => cells.findIndex((cell) => "
-        "cell.querySelector('.dt-column-title').textContent.trim().replace(' ↓', '') === name)",
+        "(cells, name) => cells.findIndex((cell) => cell.textContent.trim().replace(' ↓', '') === name)",
         name,
     )
     assert place >= 0, name
@@ -96,13 +95,13 @@ def shown(page: Page, name: str) -> list[str]:
 
 
 def head(page: Page, name: str) -> Any:
-    return page.locator("table.scores thead tr:last-child > th").filter(
-        has=page.locator(".dt-column-title", has_text=re.compile(rf"^\s*{name}( ↓)?\s*$"))
+    return page.locator("table.scores thead tr:last-child > th:visible").filter(
+        has_text=re.compile(rf"^\s*{name}( ↓)?\s*$")
     )
 
 
 def until_sorted(page: Page, name: str, direction: str) -> None:
-    """Wait until a column says how it is sorted: the table lets the browser breathe between a click and the sort."""
+    """Wait until a column says how it is sorted."""
     from playwright.sync_api import expect
 
     expect(head(page, name)).to_have_attribute("aria-sort", direction)
@@ -116,7 +115,7 @@ def test_the_papers_numbers_open_without_a_complaint(opened: Open, paper: Board)
 
 
 def test_a_column_sorts_best_first_and_gaps_stay_last(opened: Open) -> None:
-    one = board(40, 6, gaps=0.2)
+    one = sized(40, 6, gaps=0.2)
     page = opened(one)
     for name, first in (("task01", "descending"), ("task04", "ascending")):
         scores = [one.cells[row.encoder, name].value for row in one.rows if (row.encoder, name) in one.cells]
@@ -134,7 +133,7 @@ def test_a_column_sorts_best_first_and_gaps_stay_last(opened: Open) -> None:
 
 def test_sorting_two_hundred_encoders_takes_less_than_a_fifth_of_a_second(opened: Open) -> None:
     """In CPU time of the page's own thread, from the click to the drawn table: others may use the machine too."""
-    page = opened(board(200, 25))
+    page = opened(sized(200, 25))
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
@@ -146,11 +145,8 @@ def test_sorting_two_hundred_encoders_takes_less_than_a_fifth_of_a_second(opened
     before = spent()
     page.evaluate(
         """async () => {
-            const table = DataTable.tables({ api: true });
             for (const cell of [...document.querySelectorAll("table.scores thead tr:last-child > th")].slice(8, 18)) {
-                const drawn = new Promise((done) => table.one("draw", done));
                 cell.click();
-                await drawn;
                 await new Promise(requestAnimationFrame);
                 document.body.offsetHeight;
             }
@@ -161,24 +157,24 @@ def test_sorting_two_hundred_encoders_takes_less_than_a_fifth_of_a_second(opened
 
 
 def test_long_boards_have_pages_and_sort_as_a_whole(opened: Open) -> None:
-    one = board(200, 3)
+    one = sized(200, 3)
     page = opened(one)
     assert len(shown(page, "encoder")) == 50
     head(page, "task01").click()
     until_sorted(page, "task01", "descending")
     best = sorted((one.cells[row.encoder, "task01"].value for row in one.rows), reverse=True)
     assert shown(page, "task01") == [f"{100 * value:.1f}" for value in best[:50]]
-    page.locator(".dt-paging-button", has_text="2").click()
+    page.locator(".pages nav button", has_text="2").click()
     assert shown(page, "task01") == [f"{100 * value:.1f}" for value in best[50:100]]
     assert page.locator("details.encoder:visible").count() == 200
-    page.select_option(".dt-length select", "-1")
+    page.select_option(".pages select", "0")
     assert len(shown(page, "task01")) == 200
 
 
 def test_filters_leave_what_was_asked_for(opened: Open) -> None:
     from playwright.sync_api import expect
 
-    page = opened(board(30, 8))
+    page = opened(sized(30, 8))
     page.select_option("[name=method]", "moco")
     assert set(shown(page, "method")) == {"moco"}
     page.select_option("[name=pretraining]", "places")
@@ -190,7 +186,7 @@ def test_filters_leave_what_was_asked_for(opened: Open) -> None:
     page.click("form.filters [type=reset]")
     expect(page.locator("table.scores tbody tr")).to_have_count(30)
     page.select_option("[name=quadrant]", "pixel-structural")
-    heads = page.locator("table.scores thead tr:last-child > th").all_inner_texts()
+    heads = page.locator("table.scores thead tr:last-child > th:visible").all_inner_texts()
     assert [text.strip() for text in heads if "task" in text and text.strip() != "tasks"] == ["task03", "task07"]
     page.select_option("[name=quadrant]", "")
     page.click("form.filters .menu > summary")
@@ -200,13 +196,13 @@ def test_filters_leave_what_was_asked_for(opened: Open) -> None:
 
 
 def test_nothing_found_is_said(opened: Open) -> None:
-    page = opened(board(3, 2))
+    page = opened(sized(3, 2))
     page.fill("[name=encoder]", "nobody")
     assert page.locator("form.filters output").inner_text() == "0 of 3 encoders"
 
 
 def test_intervals_are_seen_by_pointing_and_by_asking(opened: Open) -> None:
-    one = board(3, 4)
+    one = sized(3, 4)
     page = opened(one)
     value = one.cells["encoder000", "task01"].value
     bounds = f"[{100 * (value - SPAN):.1f}, {100 * (value + SPAN):.1f}]"
@@ -263,7 +259,7 @@ def test_pointing_at_a_point_names_the_encoder(opened: Open, paper: Board) -> No
 
 
 def test_everything_can_be_reached_by_keyboard(opened: Open) -> None:
-    one = board(5, 4)
+    one = sized(5, 4)
     page = opened(one)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -305,7 +301,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Open, paper: Board)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_stand_out_in_light_and_in_dark(opened: Open, scheme: str) -> None:
-    page = opened(board(12, 6), color_scheme=scheme)
+    page = opened(sized(12, 6), color_scheme=scheme)
     darkest = "table.scores tbody td[style='--s:34%']"
     words = [
         "h1",
@@ -327,7 +323,7 @@ def test_words_stand_out_in_light_and_in_dark(opened: Open, scheme: str) -> None
 
 
 def test_names_of_strangers_do_nothing_in_a_browser(opened: Open) -> None:
-    page = opened(board(6, 4, STRANGE))
+    page = opened(sized(6, 4, STRANGE))
     assert shown(page, "encoder") == [*STRANGE, "encoder005"]
     page.select_option("[name=mark]", "1")
     for part in page.locator("details.encoder > summary").all():
@@ -338,7 +334,7 @@ def test_names_of_strangers_do_nothing_in_a_browser(opened: Open) -> None:
 
 
 def test_two_boards_are_one_choice_and_links_find_theirs(opened: Open, paper: Board) -> None:
-    page = opened(board(4, 3), paper)
+    page = opened(sized(4, 3), paper)
     assert page.locator("section.board:visible").count() == 1
     page.select_option("#which", "board-1")
     assert page.locator("section.board:visible h2").inner_text() == paper.title
@@ -351,7 +347,7 @@ def test_two_boards_are_one_choice_and_links_find_theirs(opened: Open, paper: Bo
 def test_sample_pictures_are_seen(opened: Open, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
-    results, one = pictured(board(2, 2), tmp_path)
+    results, one = pictured(sized(2, 2), tmp_path)
     page = opened(one, results=results)
     page.locator("table.scores tbody a", has_text="encoder000").click()
     picture = page.locator("details.encoder img").first
@@ -361,14 +357,14 @@ def test_sample_pictures_are_seen(opened: Open, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("encoders", "tasks", "gaps"), [(1, 1, 0.0), (3, 5, 0.4), (30, 25, 0.2), (0, 0, 0.0)])
 def test_boards_of_any_size_open(opened: Open, encoders: int, tasks: int, gaps: float) -> None:
-    page = opened(*([board(encoders, tasks, gaps=gaps)] if encoders else []))
+    page = opened(*([sized(encoders, tasks, gaps=gaps)] if encoders else []))
     assert page.locator("details.encoder").count() == encoders
     assert page.locator(".panels svg[aria-label]").count() == (0 if tasks < 2 else 4)
 
 
 def test_the_page_cannot_reach_the_network(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "board.html"
-    path.write_text(html(Results(), [board(2, 2)]), encoding="utf-8")
+    path.write_text(html(Results(), [sized(2, 2)]), encoding="utf-8")
     page = browser.new_page()
     page.goto(path.as_uri())
     refused = page.evaluate("fetch('https://example.org').then(() => 'reached', (error) => String(error))")

@@ -27,12 +27,12 @@ from virb.submit.current import cards_of, metrics_of
 from virb.submit.make import Wish, make_bundle
 from virb.submit.merge import merge, verdicts
 from virb.submit.verdict import Verdict, as_text
-from virb.submit.verify import Check, verify
+from virb.submit.verify import Trial, verify
 
 
 @pytest.fixture
-def check(tiny_options: Options) -> Check:
-    return Check(tiny_options, share=1.0, seed=3)
+def check(tiny_options: Options) -> Trial:
+    return Trial(tiny_options, share=1.0, seed=3)
 
 
 def of(forged: Any, task: str) -> str:
@@ -73,7 +73,7 @@ def added_up(forged: Any, name: str, arrays: dict[str, np.ndarray], **data: Any)
 
 
 def test_finer_groups_make_a_narrower_interval_and_are_seen_with_the_data(
-    forger: Callable[[], Any], check: Check
+    forger: Callable[[], Any], check: Trial
 ) -> None:
     forged = forger()
     name = of(forged, "thor_egomotion")
@@ -87,7 +87,7 @@ def test_finer_groups_make_a_narrower_interval_and_are_seen_with_the_data(
 
 
 def test_a_lower_floor_is_seen_where_no_answer_gives_it_and_else_with_the_data(
-    forger: Callable[[], Any], check: Check
+    forger: Callable[[], Any], check: Trial
 ) -> None:
     for share, alone in ((0.5, "broken"), (0.0, "consistent")):
         forged = forger()
@@ -103,7 +103,7 @@ def test_a_lower_floor_is_seen_where_no_answer_gives_it_and_else_with_the_data(
 
 
 def test_a_lower_floor_of_a_pixel_task_is_seen_with_the_data(
-    forger: Callable[[], Any], check: Check, monkeypatch: pytest.MonkeyPatch
+    forger: Callable[[], Any], check: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forged = forger()
     name = of(forged, "pets_seg")
@@ -165,7 +165,7 @@ def reclaimed(forged: Any, name: str, numerics: dict[str, Any]) -> str:
 
 
 def test_near_ties_settled_by_the_targets_are_seen_though_each_is_near(
-    forger: Callable[[], Any], check: Check, monkeypatch: pytest.MonkeyPatch
+    forger: Callable[[], Any], check: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record that says it came from a GPU is given room for each answer; the room must not be used one way."""
     forged = forger()
@@ -246,7 +246,7 @@ def test_heads_that_are_none_are_seen_without_data(forger: Callable[[], Any], ch
     assert "safetensors" in why(verify(forged.write()), "dtd")
 
 
-def test_facts_that_the_data_and_the_encoder_say_otherwise_are_seen(forger: Callable[[], Any], check: Check) -> None:
+def test_facts_that_the_data_and_the_encoder_say_otherwise_are_seen(forger: Callable[[], Any], check: Trial) -> None:
     def counts(record: dict[str, Any]) -> None:
         record["data"]["counts"]["train"] += 1
 
@@ -296,7 +296,7 @@ def test_a_task_in_tiles_is_run_again_from_whole_pictures_and_other_heads_are_se
 ) -> None:
     bundle, given = tiled
     monkeypatch.setattr(current, "protocol", lambda name: given.protocol)
-    verdict = verify(bundle, Check(given, share=0.5))
+    verdict = verify(bundle, Trial(given, share=0.5))
     assert verdict.verdict == "verified", as_text(verdict)
     assert len(verdict.records) == 2
     forged = forging(bundle)
@@ -309,14 +309,14 @@ def test_a_task_in_tiles_is_run_again_from_whole_pictures_and_other_heads_are_se
         forged.put_record(name, record)
     path = forged.write()
     assert verify(path).verdict == "consistent"
-    assert [record.verdict for record in verify(path, Check(given, share=0.5)).records] == ["broken", "broken"]
+    assert [record.verdict for record in verify(path, Trial(given, share=0.5)).records] == ["broken", "broken"]
 
 
 # Verdicts beside records
 
 
 def test_a_second_bundle_of_an_encoder_leaves_the_first_ones_verdicts(
-    results: Path, bundle: Path, check: Check, card: Any, tmp_path: Path
+    results: Path, bundle: Path, check: Trial, card: Any, tmp_path: Path
 ) -> None:
     merge(bundle, tmp_path, verify(bundle, check))
     assert set(verdicts(tmp_path).values()) == {"verified"}

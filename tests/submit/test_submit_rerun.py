@@ -23,15 +23,15 @@ from virb.submit import reproduce
 from virb.submit.current import cards_of, metrics_of
 from virb.submit.merge import board_notes, merge, verdicts
 from virb.submit.verdict import MEANING, as_json, as_text
-from virb.submit.verify import Check, verify
+from virb.submit.verify import Trial, verify
 
 
 @pytest.fixture
-def check(tiny_options: Options) -> Check:
-    return Check(tiny_options, share=0.05, seed=3)
+def check(tiny_options: Options) -> Trial:
+    return Trial(tiny_options, share=0.05, seed=3)
 
 
-def test_a_bundle_that_runs_again_is_verified(bundle: Path, check: Check) -> None:
+def test_a_bundle_that_runs_again_is_verified(bundle: Path, check: Trial) -> None:
     verdict = verify(bundle, check)
     assert verdict.verdict == "verified", as_text(verdict)
     assert all("encoded and scored again" in record.reasons[0] for record in verdict.records)
@@ -62,7 +62,7 @@ def made_up(forged: Any, name: str, share: float) -> None:
 
 
 def test_statistics_made_up_so_that_they_add_up_are_seen_by_a_second_run_only(
-    forger: Callable[[], Any], check: Check
+    forger: Callable[[], Any], check: Trial
 ) -> None:
     forged = forger()
     name = next(name for name in forged.records if "/dtd." in name)
@@ -76,7 +76,7 @@ def test_statistics_made_up_so_that_they_add_up_are_seen_by_a_second_run_only(
     assert "are not what the heads give" in as_text(again)
 
 
-def test_heads_that_were_changed_do_not_agree(forger: Callable[[], Any], check: Check) -> None:
+def test_heads_that_were_changed_do_not_agree(forger: Callable[[], Any], check: Trial) -> None:
     for task in ("dtd", "pets_seg"):
         forged = forger()
         name = next(name for name in forged.records if f"/{task}." in name)
@@ -93,7 +93,7 @@ def test_heads_that_were_changed_do_not_agree(forger: Callable[[], Any], check: 
 
 
 def test_what_has_no_heads_stays_consistent_and_the_bundle_with_it(
-    results: Path, tmp_path: Path, check: Check, card: Any
+    results: Path, tmp_path: Path, check: Trial, card: Any
 ) -> None:
     from virb.submit.make import make_bundle
 
@@ -111,14 +111,14 @@ def test_other_data_make_a_bundle_stale_and_no_data_leave_it_consistent(
     shutil.rmtree(next(path for path in root.iterdir() if path.name.startswith("thor")))
     lists = next(root.rglob("labels/test1.txt"))
     lists.write_text("\n".join(lists.read_text().splitlines()[:-1]) + "\n")
-    words = {record.task: record for record in verify(bundle, Check(replace(tiny_options, root=root))).records}
+    words = {record.task: record for record in verify(bundle, Trial(replace(tiny_options, root=root))).records}
     assert words["dtd"].verdict == "stale"
     assert "fingerprint" in words["dtd"].reasons[0]
     assert words["thor_egomotion"].verdict == "consistent"
     assert words["thor_egomotion"].reasons[0].startswith("not run again")
 
 
-def test_samples_that_lost_some_consistently_are_seen_with_the_data(forger: Callable[[], Any], check: Check) -> None:
+def test_samples_that_lost_some_consistently_are_seen_with_the_data(forger: Callable[[], Any], check: Trial) -> None:
     """Ids, counts and test digest agree with one another, and no longer with the data."""
     forged = forger()
     name = next(name for name in forged.records if "/dtd." in name)
@@ -131,7 +131,7 @@ def test_samples_that_lost_some_consistently_are_seen_with_the_data(forger: Call
     assert verify(forged.write(), check).verdict == "broken"
 
 
-def test_weights_that_are_not_the_bundles_are_refused(bundle: Path, check: Check, tmp_path: Path) -> None:
+def test_weights_that_are_not_the_bundles_are_refused(bundle: Path, check: Trial, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no weights file"):
         verify(bundle, replace(check, weights=tmp_path / "none.pt"))
 

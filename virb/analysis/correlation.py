@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from virb.analysis.scores import Array, Column, Scores
+from virb.analysis.scores import Array
 from virb.core.errors import UsageError, VirbError, did_you_mean
+from virb.leaderboard.board import Board, Column
 from virb.metrics.stats import METHODS, Correlation, Line, correlation, line
 
 if TYPE_CHECKING:
@@ -38,16 +39,16 @@ class Relation:
         return next(found for found in self.coefficients if found.method == method)
 
 
-def against(scores: Scores, reference: str = "imagenet", above: float | None = None) -> list[Relation]:
+def against(scores: Board, reference: str = "imagenet", above: float | None = None) -> list[Relation]:
     """Return every other task's relation to the reference, over encoders whose reference score is above a bound."""
-    names = [task.name for task in scores.tasks]
+    names = [task.name for task in scores.columns]
     if reference not in names:
         raise UsageError(
             f"no encoder here has a score on {reference}{did_you_mean(reference, names)}",
             f"records of the reference task; there are {', '.join(names[:30])}",
             "name one that is there with --reference, or evaluate it too",
         )
-    goodness = scores.goodness
+    goodness = scores.matrix()
     column = goodness[:, names.index(reference)]
     x = column if above is None else np.where(column > above, column, np.nan)
     if len(names) < 2:
@@ -55,7 +56,9 @@ def against(scores: Scores, reference: str = "imagenet", above: float | None = N
             f"{reference} is the only task here", "a second task to set against it", "evaluate other tasks too"
         )
     enough(int(np.isfinite(x).sum()), f"have a score on {reference}" + ("" if above is None else f" above {above}"))
-    return [_relation(task, x, goodness[:, place]) for place, task in enumerate(scores.tasks) if task.name != reference]
+    return [
+        _relation(task, x, goodness[:, place]) for place, task in enumerate(scores.columns) if task.name != reference
+    ]
 
 
 def enough(encoders: int, what: str) -> None:
@@ -98,7 +101,7 @@ def _row(relation: Relation, reference: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Matrix:
+class TaskMatrix:
     """Coefficients between tasks [T, T], in an order that puts alike tasks beside one another."""
 
     tasks: tuple[Column, ...]
@@ -110,16 +113,16 @@ class Matrix:
     method: Method
 
 
-def between(scores: Scores, method: Method = "spearman") -> Matrix:
+def between(scores: Board, method: Method = "spearman") -> TaskMatrix:
     """Return the clustered coefficients between all tasks; nan where too few encoders have both, or all are equal."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
-    if len(scores.tasks) < 2:
+    if len(scores.columns) < 2:
         raise VirbError(
-            f"there is one task here, {scores.tasks[0].name}", "at least two tasks", "evaluate other tasks too"
+            f"there is one task here, {scores.columns[0].name}", "at least two tasks", "evaluate other tasks too"
         )
-    goodness = scores.goodness
+    goodness = scores.matrix()
     known = np.isfinite(goodness)
     counts = known.T.astype(int) @ known.astype(int)
     enough(int((counts - np.diag(np.diag(counts))).max()), "have scores on two tasks")
@@ -129,8 +132,8 @@ def between(scores: Scores, method: Method = "spearman") -> Matrix:
     tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=True)
     order = leaves_list(tree)
     tree[:, :2] = np.vectorize(_renumber(order).get)(tree[:, :2].astype(int))
-    return Matrix(
-        tuple(scores.tasks[place] for place in order),
+    return TaskMatrix(
+        tuple(scores.columns[place] for place in order),
         values[np.ix_(order, order)],
         counts[np.ix_(order, order)],
         tree,

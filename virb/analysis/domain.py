@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from virb.analysis.encoders import blocks, method_family, mixed, plain, self_supervised, size
-from virb.analysis.finding import DEVIATIONS, Effect, Finding, Question, judge, mean_difference
+from virb.analysis.encoders import amount, blocks, mixed, plain, self_supervised
+from virb.analysis.finding import DEVIATIONS, Effect, Question, Reply, judge, mean_difference
 from virb.analysis.matched import guesses
-from virb.analysis.scores import Scores, Who
+from virb.analysis.scores import standardised
+from virb.leaderboard.board import Board, Row
 
 DOMAIN = Question(
     "same_domain",
@@ -23,7 +24,7 @@ SIMILAR = {"caltech101": "imagenet", "kinetics400": "kinetics", "sun397": "place
 """Tasks and the pretraining data that the paper calls similar."""
 
 
-def same_domain(scores: Scores) -> Finding:
+def same_domain(scores: Board) -> Reply:
     """Return whether encoders do better on tasks whose pictures are like those of their pretraining."""
     places, gaps, used = _domain_places(scores)
     if not places:
@@ -49,18 +50,18 @@ Places = list[tuple[int, int]]
 """Place among so many, 1 is best."""
 
 
-def _domain_places(scores: Scores) -> tuple[dict[str, Places], dict[str, list[float]], list[int]]:
+def _domain_places(scores: Board) -> tuple[dict[str, Places], dict[str, list[float]], list[int]]:
     """Return per task the places of same-domain encoders, their lead in deviations, and all encoders compared."""
-    heights = scores.standardised
+    heights = standardised(scores)
     places: dict[str, Places] = {}
     gaps: dict[str, list[float]] = {}
     used: list[int] = []
     groups = [members for _, members in blocks(scores, _recipe, self_supervised(scores))]
-    for column, task in enumerate(scores.tasks):
+    for column, task in enumerate(scores.columns):
         for members in groups if task.name in SIMILAR else []:
             known = [place for place in members if np.isfinite(heights[place, column])]
-            same = [place for place in known if plain(scores.encoders[place].pretraining) == SIMILAR[task.name]]
-            others = [place for place in known if place not in same and not mixed(scores.encoders[place].pretraining)]
+            same = [place for place in known if plain(scores.rows[place].facts.pretraining) == SIMILAR[task.name]]
+            others = [place for place in known if place not in same and not mixed(scores.rows[place].facts.pretraining)]
             for place in same if others else []:
                 ahead = sum(heights[other, column] >= heights[place, column] for other in others)
                 places.setdefault(task.name, []).append((int(ahead) + 1, len(others) + 1))
@@ -69,9 +70,9 @@ def _domain_places(scores: Scores) -> tuple[dict[str, Places], dict[str, list[fl
     return places, gaps, used
 
 
-def _recipe(encoder: Who) -> object | None:
-    known = encoder.pretraining and encoder.images and encoder.epochs and method_family(encoder.method)
-    return (plain(encoder.method), size(encoder), encoder.epochs) if known else None
+def _recipe(encoder: Row) -> object | None:
+    shared = amount(encoder)
+    return (plain(encoder.facts.method), *shared) if shared and encoder.facts.pretraining else None
 
 
 def _domain_effect(label: str, places: Places, gaps: Sequence[float]) -> Effect:

@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from virb.analysis.scores import Array, Scores, Who
+from virb.analysis.scores import Array
+from virb.leaderboard.board import Board, Row
 
 Kind = Literal["supervised", "self-supervised", "other"]
 _OTHER = {"language", "none"}
@@ -28,38 +29,44 @@ def method_family(method: str) -> str:
     return "" if " or " in method else re.sub(r"v?\d+$", "", plain(method))
 
 
-def kind(encoder: Who) -> Kind:
+def kind(encoder: Row) -> Kind:
     """Return whether labels, the pictures alone, or something else taught the encoder."""
-    if encoder.family == "supervised" or plain(encoder.method) == "supervised":
+    if encoder.family == "supervised" or plain(encoder.facts.method) == "supervised":
         return "supervised"
-    if encoder.family in _OTHER or (not encoder.family and plain(encoder.method) in _OTHER_METHODS):
+    if encoder.family in _OTHER or (not encoder.family and plain(encoder.facts.method) in _OTHER_METHODS):
         return "other"
     return "self-supervised"
 
 
-def supervised_imagenet(scores: Scores) -> list[int]:
+def supervised_imagenet(scores: Board) -> list[int]:
     """Return the encoders that were trained with ImageNet's labels and nothing more."""
     return [
         place
-        for place, encoder in enumerate(scores.encoders)
-        if kind(encoder) == "supervised" and plain(encoder.pretraining) in ("imagenet", "imagenet1k")
+        for place, encoder in enumerate(scores.rows)
+        if kind(encoder) == "supervised" and plain(encoder.facts.pretraining) in ("imagenet", "imagenet1k")
     ]
 
 
-def self_supervised(scores: Scores) -> list[int]:
+def self_supervised(scores: Board) -> list[int]:
     """Return the encoders that learnt from pictures without labels."""
-    return [place for place, encoder in enumerate(scores.encoders) if kind(encoder) == "self-supervised"]
+    return [place for place, encoder in enumerate(scores.rows) if kind(encoder) == "self-supervised"]
 
 
-def balance(encoder: Who) -> str:
+def balance(encoder: Row) -> str:
     """Return `balanced` or `unbalanced`, or nothing where the card does not say."""
-    said = str(encoder.facts.get("balance", "")).lower()
+    said = str(encoder.facts.facts.get("balance", "")).lower()
     return "unbalanced" if said in _UNBALANCED else said if said == "balanced" else ""
 
 
-def size(encoder: Who) -> float | None:
+def size(encoder: Row) -> float | None:
     """Return the number of pretraining images to two digits: cards round them."""
-    return float(f"{encoder.images:.1e}") if encoder.images else None
+    return float(f"{encoder.facts.images:.1e}") if encoder.facts.images else None
+
+
+def amount(encoder: Row) -> tuple[float | None, int | None] | None:
+    """Return the images and epochs that matched encoders share; None where these or the method are not known."""
+    facts = encoder.facts
+    return (size(encoder), facts.epochs) if facts.images and facts.epochs and method_family(facts.method) else None
 
 
 def mixed(pretraining: str) -> bool:
@@ -68,12 +75,12 @@ def mixed(pretraining: str) -> bool:
 
 
 def blocks(
-    scores: Scores, key: Callable[[Who], object | None], places: Iterable[int] | None = None
+    scores: Board, key: Callable[[Row], object | None], places: Iterable[int] | None = None
 ) -> list[tuple[object, list[int]]]:
     """Return encoders grouped by what they must share; those of which that is not known (None) are left out."""
     groups: dict[object, list[int]] = defaultdict(list)
-    for place in range(len(scores.encoders)) if places is None else places:
-        shared = key(scores.encoders[place])
+    for place in range(len(scores.rows)) if places is None else places:
+        shared = key(scores.rows[place])
         if shared is not None:
             groups[shared].append(place)
     return sorted(groups.items(), key=lambda item: str(item[0]))

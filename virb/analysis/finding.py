@@ -37,7 +37,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Reply:
     """The answer to one question."""
 
     key: str
@@ -66,10 +66,10 @@ class Question:
     paper: str
     unit: str
 
-    def answered(self, answer: str, effects: Sequence[Effect] = (), cautions: Sequence[str] = ()) -> Finding:
+    def answered(self, answer: str, effects: Sequence[Effect] = (), cautions: Sequence[str] = ()) -> Reply:
         """Return the finding; empty cautions are none."""
         kept = tuple(caution for caution in cautions if caution)
-        return Finding(self.key, self.question, answer, self.test, self.paper, self.unit, tuple(effects), kept)
+        return Reply(self.key, self.question, answer, self.test, self.paper, self.unit, tuple(effects), kept)
 
 
 DEVIATIONS = "standard deviations over the encoders at hand; above 0 is better"

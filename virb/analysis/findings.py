@@ -13,14 +13,16 @@ from dataclasses import asdict
 from typing import Any
 
 from virb.analysis.domain import same_domain
-from virb.analysis.finding import Effect, Finding
+from virb.analysis.finding import Effect, Reply
 from virb.analysis.matched import balanced_data, compare_methods
 from virb.analysis.predictor import predictor
-from virb.analysis.scores import Scores
+from virb.analysis.scores import title
 from virb.analysis.supervision import structural_gain, supervision
+from virb.core.text import many
+from virb.leaderboard.board import Board
 
 
-def findings(scores: Scores, methods: tuple[str, str] | None = None, reference: str = "imagenet") -> list[Finding]:
+def findings(scores: Board, methods: tuple[str, str] | None = None, reference: str = "imagenet") -> list[Reply]:
     """Return the answers to the six questions, in the paper's order."""
     return [
         supervision(scores),
@@ -32,12 +34,12 @@ def findings(scores: Scores, methods: tuple[str, str] | None = None, reference: 
     ]
 
 
-def as_json(scores: Scores, found: Sequence[Finding]) -> str:
+def as_json(scores: Board, found: Sequence[Reply]) -> str:
     """Return findings for scripts; what is no number is null."""
     content = {
-        "scores": scores.title,
+        "scores": title(scores),
         "encoders": len(scores.names),
-        "tasks": [task.name for task in scores.tasks],
+        "tasks": [task.name for task in scores.columns],
         "findings": [_finite(asdict(finding)) for finding in found],
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
@@ -51,10 +53,10 @@ def _finite(value: Any) -> Any:
     return [_finite(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-def as_markdown(scores: Scores, found: Sequence[Finding], pictures: Mapping[str, Sequence[str]] | None = None) -> str:
+def as_markdown(scores: Board, found: Sequence[Reply], pictures: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return findings for readers, each with its pictures where there are any."""
-    count = f"{len(scores.names)} encoder{'s' if len(scores.names) != 1 else ''}"
-    parts = ["# Findings", f"{scores.title[0].upper()}{scores.title[1:]}; {count}, {len(scores.tasks)} tasks."]
+    count = many(len(scores.names), "encoder")
+    parts = ["# Findings", f"{title(scores)[0].upper()}{title(scores)[1:]}; {count}, {len(scores.columns)} tasks."]
     for number, finding in enumerate(found, 1):
         parts += [f"## {number}. {finding.question}", f"**{escaped(finding.answer)}**"]
         parts += [f"![{finding.question}]({name})" for name in (pictures or {}).get(finding.key, ())]

@@ -8,21 +8,22 @@ from itertools import combinations
 
 import numpy as np
 
-from virb.analysis.encoders import balance, blocks, gap, method_family, plain, self_supervised, size
+from virb.analysis.encoders import amount, balance, blocks, gap, method_family, plain, self_supervised
 from virb.analysis.finding import (
     DEVIATIONS,
     FLIP_TEST,
     Effect,
-    Finding,
     Question,
+    Reply,
     judge,
     mean_difference,
     several,
     told,
     too_few,
 )
-from virb.analysis.scores import QUADRANTS, Array, Scores, Who
+from virb.analysis.scores import Array, standardised
 from virb.core.errors import UsageError, did_you_mean
+from virb.leaderboard.board import QUADRANTS, Board, Row
 
 POOLED = (
     "The paper's ANOVA pools raw scores of different tasks. It does not fit: the spread between tasks swamps that "
@@ -50,7 +51,7 @@ _CIRCULAR = (
 )
 
 
-def compare_methods(scores: Scores, wanted: tuple[str, str] | None = None) -> Finding:
+def compare_methods(scores: Board, wanted: tuple[str, str] | None = None) -> Reply:
     """Return where one method is better than another, over encoders that differ in nothing else."""
     groups = [members for _, members in blocks(scores, _setting, self_supervised(scores))]
     chosen = _named(scores, wanted) if wanted else _most_pairs(scores, groups)
@@ -86,13 +87,13 @@ def _who_is_better(effects: Sequence[Effect], one: str, other: str) -> str:
     return "; ".join([*parts, *([f"cannot tell for {several(open_)} tasks"] if open_ else [])]) + "."
 
 
-def _spelt(scores: Scores, family: str) -> str:
+def _spelt(scores: Board, family: str) -> str:
     """Return a family of methods as a card spells it, without its version."""
-    methods = [encoder.method for encoder in scores.encoders if method_family(encoder.method) == family]
+    methods = [encoder.facts.method for encoder in scores.rows if method_family(encoder.facts.method) == family]
     return re.sub(r"\s*v?\d+$", "", methods[0]) if methods else family
 
 
-def _about(scores: Scores, one: str, other: str, pairs: Sequence[tuple[list[int], list[int]]]) -> Question:
+def _about(scores: Board, one: str, other: str, pairs: Sequence[tuple[list[int], list[int]]]) -> Question:
     pooled = _pooled(scores, pairs)
     return Question(
         METHODS.key,
@@ -103,18 +104,18 @@ def _about(scores: Scores, one: str, other: str, pairs: Sequence[tuple[list[int]
     )
 
 
-def _setting(encoder: Who) -> object | None:
-    known = encoder.pretraining and encoder.images and encoder.epochs and method_family(encoder.method)
-    return (plain(encoder.pretraining), size(encoder), encoder.epochs) if known else None
+def _setting(encoder: Row) -> object | None:
+    shared = amount(encoder)
+    return (plain(encoder.facts.pretraining), *shared) if shared and encoder.facts.pretraining else None
 
 
-def _of(scores: Scores, members: Sequence[int], family: str) -> list[int]:
-    return [place for place in members if method_family(scores.encoders[place].method) == family]
+def _of(scores: Board, members: Sequence[int], family: str) -> list[int]:
+    return [place for place in members if method_family(scores.rows[place].facts.method) == family]
 
 
-def _most_pairs(scores: Scores, groups: Sequence[Sequence[int]]) -> tuple[str, str] | None:
+def _most_pairs(scores: Board, groups: Sequence[Sequence[int]]) -> tuple[str, str] | None:
     """Return the two methods that share most settings."""
-    met = [{method_family(scores.encoders[place].method) for place in members} for members in groups]
+    met = [{method_family(scores.rows[place].facts.method) for place in members} for members in groups]
     counts: dict[tuple[str, str], int] = {}
     for families in met:
         for one, other in combinations(sorted(families), 2):
@@ -122,8 +123,8 @@ def _most_pairs(scores: Scores, groups: Sequence[Sequence[int]]) -> tuple[str, s
     return max(sorted(counts), key=lambda pair: counts[pair]) if counts else None
 
 
-def _named(scores: Scores, wanted: tuple[str, str]) -> tuple[str, str]:
-    known = sorted({method_family(encoder.method) for encoder in scores.encoders} - {""})
+def _named(scores: Board, wanted: tuple[str, str]) -> tuple[str, str]:
+    known = sorted({method_family(encoder.facts.method) for encoder in scores.rows} - {""})
     families = tuple(method_family(name) for name in wanted)
     for name, family in zip(wanted, families, strict=True):
         if family not in known:
@@ -137,58 +138,57 @@ def _named(scores: Scores, wanted: tuple[str, str]) -> tuple[str, str]:
     return families[0], families[1]
 
 
-def by_quadrant(scores: Scores, pairs: Sequence[tuple[list[int], list[int]]], *, levels: bool = False) -> list[Effect]:
+def by_quadrant(scores: Board, pairs: Sequence[tuple[list[int], list[int]]], *, levels: bool = False) -> list[Effect]:
     """Return the mean difference over the tasks of each quadrant, of matched encoders."""
     gaps = over_pairs(scores, pairs)
     names = [*QUADRANTS, *(("image", "pixel") if levels else ())]
-    kinds = [{task.quadrant, task.quadrant.split("-")[0]} for task in scores.tasks]
+    kinds = [{task.quadrant, task.quadrant.split("-")[0]} for task in scores.columns]
     there = {name: [place for place, kind in enumerate(kinds) if name in kind] for name in names}
     return [mean_difference(name, gaps[places]) for name, places in there.items() if np.isfinite(gaps[places]).any()]
 
 
-def over_pairs(scores: Scores, pairs: Sequence[tuple[list[int], list[int]]]) -> Array:
+def over_pairs(scores: Board, pairs: Sequence[tuple[list[int], list[int]]]) -> Array:
     """Return per task the mean difference over matched pairs, in deviations."""
-    gaps = np.array([gap(scores.standardised, ones, others) for ones, others in pairs])
+    gaps = np.array([gap(standardised(scores), ones, others) for ones, others in pairs])
     known = np.isfinite(gaps)
     counted = known.sum(axis=0)
     made: Array = np.where(counted > 0, np.where(known, gaps, 0).sum(axis=0) / np.maximum(counted, 1), np.nan)
     return made
 
 
-def _pairs(scores: Scores, pairs: Sequence[tuple[list[int], list[int]]]) -> str:
+def _pairs(scores: Board, pairs: Sequence[tuple[list[int], list[int]]]) -> str:
     sides = [[several([scores.names[place] for place in side]) for side in pair] for pair in pairs]
     listed = [" against ".join(pair) for pair in sides]
     return f"{len(pairs)} matched pair{'s' if len(pairs) > 1 else ''}: {'; '.join(listed)}."
 
 
-def _pooled(scores: Scores, pairs: Sequence[tuple[list[int], list[int]]]) -> float:
+def _pooled(scores: Board, pairs: Sequence[tuple[list[int], list[int]]]) -> float:
     """Return the p-value of the paper's ANOVA: raw shares of all tasks, pooled."""
     from scipy.stats import f_oneway
 
-    shares = [place for place, task in enumerate(scores.tasks) if task.unit == "share"]
-    sides = [
-        scores.values[np.ix_([place for pair in pairs for place in pair[side]], shares)].ravel() for side in (0, 1)
-    ]
+    shares = [place for place, task in enumerate(scores.columns) if task.unit == "share"]
+    values = scores.matrix() * [column.turned(1.0) for column in scores.columns]
+    sides = [values[np.ix_([place for pair in pairs for place in pair[side]], shares)].ravel() for side in (0, 1)]
     known = [values[np.isfinite(values)] for values in sides]
     if min(len(values) for values in known) < 2 or np.ptp(np.concatenate(known)) == 0:
         return float("nan")
     return float(f_oneway(*known).pvalue)
 
 
-def guesses(scores: Scores, used: Sequence[int]) -> str:
+def guesses(scores: Board, used: Sequence[int]) -> str:
     """Return how sure it is which published encoder is which, of those that an answer rests on."""
-    guessed = sorted({scores.names[place] for place in used if scores.encoders[place].guessed})
+    guessed = sorted({scores.names[place] for place in used if scores.rows[place].guessed})
     doubt = f" In doubt: {several(guessed)}." if guessed else ""
     return _CIRCULAR + doubt if scores.source == "published" else ""
 
 
-def balanced_data(scores: Scores) -> Finding:
+def balanced_data(scores: Board) -> Reply:
     """Return whether unbalanced pretraining data cost something."""
     pairs: dict[str, list[tuple[list[int], list[int]]]] = {}
     for _, members in blocks(scores, _subset):
-        even = [place for place in members if balance(scores.encoders[place]) == "balanced"]
-        for degree in sorted({_degree(scores.encoders[place]) for place in members} - {""}):
-            odd = [place for place in members if _degree(scores.encoders[place]) == degree]
+        even = [place for place in members if balance(scores.rows[place]) == "balanced"]
+        for degree in sorted({_degree(scores.rows[place]) for place in members} - {""}):
+            odd = [place for place in members if _degree(scores.rows[place]) == degree]
             if even and odd:
                 pairs.setdefault(degree, []).append((odd, even))
     if not pairs:
@@ -210,12 +210,12 @@ def balanced_data(scores: Scores) -> Finding:
     )
 
 
-def _subset(encoder: Who) -> object | None:
-    base = re.sub(r"-(linear|log)$", "", encoder.pretraining.lower())
-    known = base and encoder.images and encoder.epochs and balance(encoder) and method_family(encoder.method)
-    return (plain(encoder.method), base, size(encoder), encoder.epochs) if known else None
+def _subset(encoder: Row) -> object | None:
+    base = re.sub(r"-(linear|log)$", "", encoder.facts.pretraining.lower())
+    shared = amount(encoder)
+    return (plain(encoder.facts.method), base, *shared) if shared and base and balance(encoder) else None
 
 
-def _degree(encoder: Who) -> str:
+def _degree(encoder: Row) -> str:
     """Return how unbalanced the classes are; empty for balanced ones."""
-    return str(encoder.facts["balance"]).lower() if balance(encoder) == "unbalanced" else ""
+    return str(encoder.facts.facts["balance"]).lower() if balance(encoder) == "unbalanced" else ""

@@ -11,8 +11,9 @@ from scipy.special import stdtr, stdtrit
 from scipy.stats import rankdata
 
 from virb.analysis.correlation import LEAST
-from virb.analysis.finding import Effect, Finding, Question, judge, several
-from virb.analysis.scores import QUADRANTS, Array, Scores
+from virb.analysis.finding import Effect, Question, Reply, judge, several
+from virb.analysis.scores import Array
+from virb.leaderboard.board import QUADRANTS, Board
 from virb.metrics.stats import LEVEL, correlation
 
 FORETELLS = Question(
@@ -26,12 +27,12 @@ FORETELLS = Question(
 )
 
 
-def predictor(scores: Scores, reference: str = "imagenet") -> Finding:
+def predictor(scores: Board, reference: str = "imagenet") -> Reply:
     """Return how far the reference task foretells the others."""
-    names = [task.name for task in scores.tasks]
+    names = [task.name for task in scores.columns]
     if reference not in names:
         return FORETELLS.answered(f"Cannot tell: no encoder here has a score on {reference}.")
-    goodness = scores.goodness
+    goodness = scores.matrix()
     x = goodness[:, names.index(reference)]
     others = [place for place, name in enumerate(names) if name not in (reference, "imagenetv2")]
     if np.isfinite(x).sum() <= LEAST or not others:
@@ -40,7 +41,7 @@ def predictor(scores: Scores, reference: str = "imagenet") -> Finding:
         )
     tasks = judge([_of_task(scores, x, place) for place in others])
     quadrants = [
-        (quadrant, [place for place in others if scores.tasks[place].quadrant == quadrant]) for quadrant in QUADRANTS
+        (quadrant, [place for place in others if scores.columns[place].quadrant == quadrant]) for quadrant in QUADRANTS
     ]
     means = judge(
         [
@@ -52,9 +53,9 @@ def predictor(scores: Scores, reference: str = "imagenet") -> Finding:
     return FORETELLS.answered(_sentence(means), (*means, *tasks), [_overlap(scores)])
 
 
-def _of_task(scores: Scores, x: Array, place: int) -> Effect:
-    found = correlation(x, scores.goodness[:, place], "spearman")
-    return Effect(scores.tasks[place].name, found.value, found.low, found.high, found.n, found.p)
+def _of_task(scores: Board, x: Array, place: int) -> Effect:
+    found = correlation(x, scores.matrix()[:, place], "spearman")
+    return Effect(scores.columns[place].name, found.value, found.low, found.high, found.n, found.p)
 
 
 def of_quadrant(name: str, x: Array, columns: Array) -> Effect:
@@ -121,7 +122,7 @@ def _span(effect: Effect) -> str:
     return f"{effect.value:.2f} [{effect.low:.2f}, {effect.high:.2f}]"
 
 
-def _overlap(scores: Scores) -> str:
+def _overlap(scores: Board) -> str:
     """Warn where the encoders are a choice that narrows what can be seen."""
     if scores.source != "published":
         return ""

@@ -7,14 +7,14 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata, studentized_range
+from scipy.stats import studentized_range
 
-from virb.analysis.scores import Array, Scores, paired
+from virb.analysis.scores import Array, paired, standardised
 from virb.core.digest import seed_of
 from virb.core.errors import VirbError
 from virb.leaderboard import common_tasks
-from virb.metrics.stats import LEVEL
-from virb.metrics.stats.ranks import rank_intervals
+from virb.leaderboard.board import Board
+from virb.metrics.stats import LEVEL, mean_ranks, rank_intervals
 
 _DRAWS = 2000
 
@@ -39,10 +39,10 @@ class Ranking:
     """Encoders without a score on some common task: their ranks would be means over other tasks."""
 
 
-def rank(scores: Scores) -> Ranking:
+def rank(scores: Board) -> Ranking:
     """Return the ranking of the encoders that have all common tasks, by the leaderboard's rule."""
-    names = [task.name for task in scores.tasks]
-    known = np.isfinite(scores.goodness)
+    names = [task.name for task in scores.columns]
+    known = np.isfinite(scores.matrix())
     covered = {
         name: {names[task] for task in np.flatnonzero(row)} for name, row in zip(scores.names, known, strict=True)
     }
@@ -55,19 +55,19 @@ def rank(scores: Scores) -> Ranking:
             "name tasks that encoders share with --tasks, or evaluate what is missing",
         )
     chosen = scores.keep(kept, [place for place, name in enumerate(names) if name in common])
-    ranks = rankdata(-chosen.goodness, axis=0)  # [E, T]
-    mean = ranks.mean(axis=1)
+    goodness = chosen.matrix()
+    mean = mean_ranks(goodness)
     replicates = paired(chosen, range(len(kept)))
-    low, high = over_tasks(ranks) if replicates is None else _over_samples(chosen.goodness, replicates)
-    order = np.lexsort((kept, mean))
-    critical = critical_difference(len(kept), ranks.shape[1])
+    low, high = _over_tasks(goodness) if replicates is None else _over_samples(goodness, replicates)
+    order = np.lexsort((np.array(kept), mean))
+    critical = critical_difference(len(kept), len(common))
     return Ranking(
         order=np.array(kept)[order],
         mean=mean[order],
         low=low[order],
         high=high[order],
         over="tasks" if replicates is None else "test samples",
-        tasks=ranks.shape[1],
+        tasks=len(common),
         critical=critical,
         alike=runs(mean[order], critical),
         left_out=tuple(place for place in range(len(scores.names)) if place not in kept),
@@ -79,11 +79,12 @@ def _over_samples(goodness: Array, replicates: Array) -> tuple[Array, Array]:
     return np.array([each.low for each in found]), np.array([each.high for each in found])
 
 
-def over_tasks(ranks: Array) -> tuple[Array, Array]:
+def _over_tasks(goodness: Array) -> tuple[Array, Array]:
     """Return the percentile interval of each mean rank, drawing tasks with replacement; one task has no interval."""
-    count = ranks.shape[1]
+    encoders, count = goodness.shape
     if count < 2:
-        return np.full(len(ranks), np.nan), np.full(len(ranks), np.nan)
+        return np.full(encoders, np.nan), np.full(encoders, np.nan)
+    ranks = np.stack([mean_ranks(task[:, None]) for task in goodness.T], axis=1)
     generator = np.random.default_rng(seed_of("ranks over tasks"))
     drawn = ranks[:, generator.integers(0, count, size=(_DRAWS, count))].mean(axis=2)  # [E, R]
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
@@ -106,9 +107,9 @@ def runs(mean: Array, critical: float) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def best(scores: Scores, most: int) -> list[int]:
+def best(scores: Board, most: int) -> list[int]:
     """Return the places of the best encoders by their mean deviation over the tasks they have, best first."""
-    sums = np.nan_to_num(scores.standardised)
-    known = np.isfinite(scores.goodness).sum(axis=1)
+    sums = np.nan_to_num(standardised(scores))
+    known = np.isfinite(scores.matrix()).sum(axis=1)
     means = np.where(known > 0, sums.sum(axis=1) / np.maximum(known, 1), -np.inf)
     return [int(place) for place in np.argsort(-means, kind="stable")[:most] if known[place]]

@@ -1,164 +1,70 @@
-"""Analysis: the noun that all analyses share: comparable scores, encoders x tasks, with what is known of both."""
+"""Analysis: a board's scores as arrays, encoders x tasks, and the part of a board that a question is asked of."""
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from virb.core.errors import UsageError, did_you_mean
-from virb.leaderboard.board import QUADRANTS, Column, Source
-from virb.records.record import CurveFacts
-
-__all__ = ["QUADRANTS", "Array", "Cell", "Column", "Scores", "Source", "Who"]
+from virb.leaderboard.board import Board, Column
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Who:
-    """An encoder as far as its card, or the paper, describes it."""
-
-    name: str
-    fingerprint: str
-    method: str
-    family: str
-    pretraining: str
-    images: int | None
-    epochs: int | None
-    facts: Mapping[str, str | int | float | bool]
-    guessed: bool = False
-    """Whether it is in doubt which encoder of a paper this is."""
+def title(scores: Board) -> str:
+    """Return what all scores here share, as a figure says it."""
+    if scores.source == "published":
+        guesses = "; ? marks a guess who it is" if any(row.guessed for row in scores.rows) else ""
+        return f"published numbers, protocol {scores.protocol}, not measured by virb{guesses}"
+    kind = "synthetic (sample world; not comparable with real data)" if scores.source == "sample" else "real data"
+    return f"{kind}, protocol {scores.protocol}"
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One score with what is known of it; published numbers have neither interval nor floor."""
-
-    value: float
-    ceiling: float
-    low: float = math.nan
-    high: float = math.nan
-    floor: float = math.nan
-    replicates: NDArray[np.float64] | None = None
-    """Of the test split, resampled alike for all encoders of a task; None for published numbers."""
-    units: int | None = None
-    """Groups that these were drawn from, where samples are not independent."""
-    curves: CurveFacts | None = None
-
-    def between(self, value: float) -> float:
-        """Return a value as a share of the way from floor to ceiling; nan where there is no way."""
-        return (value - self.floor) / (self.ceiling - self.floor) if self.ceiling != self.floor else math.nan
+def normalised(scores: Board) -> Array:
+    """Return (score - floor) / (ceiling - floor): 0 is the best constant answer, 1 perfection; nan without a floor."""
+    columns = zip(scores.columns, scores.matrix().T, strict=True)
+    return np.stack([column.normalised(column.turned(1.0) * values) for column, values in columns], axis=1)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Encoders x tasks [E, T] under one protocol and one kind of data; nan where there is no score."""
-
-    source: Source
-    protocol: str
-    encoders: tuple[Who, ...]
-    names: tuple[str, ...]
-    """Encoder names; two encoders of one name are told apart by their fingerprints."""
-    tasks: tuple[Column, ...]
-    cells: Mapping[tuple[int, int], Cell]
-    left_out: tuple[str, ...] = ()
-    """Scores that do not compare with the others, and why."""
-
-    @property
-    def title(self) -> str:
-        """What all scores here share, as a figure says it."""
-        if self.source == "published":
-            guesses = "; ? marks a guess who it is" if any(encoder.guessed for encoder in self.encoders) else ""
-            return f"published numbers, protocol {self.protocol}, not measured by virb{guesses}"
-        kind = "synthetic (sample world; not comparable with real data)" if self.source == "sample" else "real data"
-        return f"{kind}, protocol {self.protocol}"
-
-    @property
-    def values(self) -> Array:
-        """The scores as they are, [E, T]."""
-        return self.of(lambda cell: cell.value)
-
-    @property
-    def goodness(self) -> Array:
-        """The scores with errors negated: up is better in every column."""
-        signs: Array = np.array([1.0 if task.higher else -1.0 for task in self.tasks])
-        return self.values * signs
-
-    @property
-    def normalised(self) -> Array:
-        """(score - floor) / (ceiling - floor): 0 is the best constant answer, 1 perfection; nan without a floor."""
-        return self.of(lambda cell: cell.between(cell.value))
-
-    @property
-    def standardised(self) -> Array:
-        """Goodness in standard deviations over encoders, from their mean; nan where all are equal."""
-        goodness = self.goodness
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a column of which nothing is known has no mean
-            deviation = np.nanstd(goodness, axis=0)
-            middle = np.nanmean(goodness, axis=0)
-        flat = ~(deviation > 1e-12 * np.maximum(1.0, np.abs(middle)))
-        return np.where(flat, np.nan, (goodness - middle) / np.where(flat, 1.0, deviation))
-
-    def of(self, number: Callable[[Cell], float]) -> Array:
-        """Return a number of every cell, [E, T]."""
-        made = np.full((len(self.encoders), len(self.tasks)), np.nan)
-        for place, cell in self.cells.items():
-            made[place] = number(cell)
-        return made
-
-    def column(self, name: str) -> int:
-        """Return the place of a task."""
-        return [task.name for task in self.tasks].index(name)
-
-    def keep(self, encoders: Sequence[int] | None = None, tasks: Sequence[int] | None = None) -> Scores:
-        """Return the part with these rows and columns, in this order."""
-        rows = list(range(len(self.encoders)) if encoders is None else encoders)
-        columns = list(range(len(self.tasks)) if tasks is None else tasks)
-        cells = {
-            (row, column): self.cells[old_row, old_column]
-            for row, old_row in enumerate(rows)
-            for column, old_column in enumerate(columns)
-            if (old_row, old_column) in self.cells
-        }
-        return replace(
-            self,
-            encoders=tuple(self.encoders[row] for row in rows),
-            names=tuple(self.names[row] for row in rows),
-            tasks=tuple(self.tasks[column] for column in columns),
-            cells=cells,
-        )
+def standardised(scores: Board) -> Array:
+    """Return scores in standard deviations over encoders, from their mean; up is better, nan where all are equal."""
+    goodness = scores.matrix()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column of which nothing is known has no mean
+        deviation = np.nanstd(goodness, axis=0)
+        middle = np.nanmean(goodness, axis=0)
+    flat = ~(deviation > 1e-12 * np.maximum(1.0, np.abs(middle)))
+    return np.where(flat, np.nan, (goodness - middle) / np.where(flat, 1.0, deviation))
 
 
-def paired(scores: Scores, places: Sequence[int]) -> Array | None:
+def paired(scores: Board, places: Sequence[int]) -> Array | None:
     """Return replicates [E, T, R] of some encoders, up is better; None where one is missing or they do not pair."""
-    cells = [[scores.cells.get((row, column)) for column in range(len(scores.tasks))] for row in places]
+    names = [scores.names[place] for place in places]
+    cells = [[scores.cells.get((name, column.name)) for column in scores.columns] for name in names]
     found = [[None if cell is None else cell.replicates for cell in line] for line in cells]
     sizes = {0 if one is None else len(one) for line in found for one in line}
     if len(sizes) != 1 or sizes == {0}:
         return None
-    signs: Array = np.array([1.0 if task.higher else -1.0 for task in scores.tasks])
+    signs: Array = np.array([column.turned(1.0) for column in scores.columns])
     return np.array(found, dtype=np.float64) * signs[:, None]
 
 
-def choose_tasks(scores: Scores, wanted: str | None, also: str = "") -> Scores:
+def choose_tasks(scores: Board, wanted: str | None, also: str = "") -> Board:
     """Return the named tasks or groups, and one more; by default all that are not extra, unless there are only such."""
     if wanted is None:
-        usual = [place for place, task in enumerate(scores.tasks) if not task.extra or task.name == also]
-        return scores.keep(tasks=usual or None)
+        usual = [place for place, task in enumerate(scores.columns) if not task.extra or task.name == also]
+        return scores.keep(columns=usual or None)
     found: list[int] = []
     for word in (part.strip() for part in wanted.split(",")):
-        matching = [place for place, task in enumerate(scores.tasks) if word in _groups(task)]
+        matching = [place for place, task in enumerate(scores.columns) if word in _groups(task)]
         if not matching:
-            raise _unknown("task", word, [task.name for task in scores.tasks])
+            raise _unknown("task", word, [task.name for task in scores.columns])
         found += [place for place in matching if place not in found]
-    found += [place for place, task in enumerate(scores.tasks) if task.name == also and place not in found]
-    return scores.keep(tasks=sorted(found))
+    found += [place for place, task in enumerate(scores.columns) if task.name == also and place not in found]
+    return scores.keep(columns=sorted(found))
 
 
 def _groups(task: Column) -> set[str]:
@@ -166,14 +72,14 @@ def _groups(task: Column) -> set[str]:
     return {task.name, *({"extra"} if task.extra else {"all", level, kind, task.quadrant})}
 
 
-def choose_encoders(scores: Scores, wanted: Sequence[str]) -> list[int]:
+def choose_encoders(scores: Board, wanted: Sequence[str]) -> list[int]:
     """Return the places of named encoders; a word stands for a name or for the start of a fingerprint."""
     found: list[int] = []
     for word in wanted:
         matching = [
             place
-            for place, (name, encoder) in enumerate(zip(scores.names, scores.encoders, strict=True))
-            if word in (name, encoder.name) or (len(word) >= 6 and encoder.fingerprint.startswith(word))
+            for place, row in enumerate(scores.rows)
+            if word in (row.encoder, row.facts.name) or (len(word) >= 6 and row.fingerprint.startswith(word))
         ]
         if not matching:
             raise _unknown("encoder", word, scores.names)

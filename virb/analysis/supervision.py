@@ -12,16 +12,17 @@ from virb.analysis.finding import (
     DEVIATIONS,
     FLIP_TEST,
     Effect,
-    Finding,
     Question,
+    Reply,
     judge,
     mean_difference,
     several,
     told,
     too_few,
 )
-from virb.analysis.scores import QUADRANTS, Array, Scores
+from virb.analysis.scores import Array, standardised
 from virb.core.digest import seed_of
+from virb.leaderboard.board import QUADRANTS, Board
 from virb.metrics.stats import LEVEL, holm, interval, p_of_difference, sign_test
 
 SEEN = ("imagenet", "imagenetv2")
@@ -50,7 +51,7 @@ GAIN = Question(
 )
 
 
-def supervision(scores: Scores) -> Finding:
+def supervision(scores: Board) -> Reply:
     """Return how self-supervised encoders stand against the supervised one, task by task."""
     labelled, others = supervised_imagenet(scores), self_supervised(scores)
     if lack := _lack(labelled, others):
@@ -59,7 +60,7 @@ def supervision(scores: Scores) -> Finding:
     effects = judge(
         [
             replace(_lead(scores, labelled, others, place, gains), more=_best(scores, labelled, others, place))
-            for place in range(len(scores.tasks))
+            for place in range(len(scores.columns))
         ]
     )
     return BETTER.answered(
@@ -73,28 +74,29 @@ def supervision(scores: Scores) -> Finding:
     )
 
 
-def _lead(scores: Scores, labelled: list[int], others: list[int], task: int, gains: Array) -> Effect:
+def _lead(scores: Board, labelled: list[int], others: list[int], task: int, gains: Array) -> Effect:
     few = over_samples(scores, others, labelled, task) if len(others) < ENOUGH else None
-    return few or mean_difference(scores.tasks[task].name, gains[:, task])
+    return few or mean_difference(scores.columns[task].name, gains[:, task])
 
 
-def over_samples(scores: Scores, ones: list[int], others: list[int], task: int) -> Effect | None:
+def over_samples(scores: Board, ones: list[int], others: list[int], task: int) -> Effect | None:
     """Return how far the means of two sets of encoders lie apart, by the paired bootstrap over test samples."""
-    cells = [[scores.cells.get((place, task)) for place in side] for side in (ones, others)]
+    column, names = scores.columns[task], scores.names
+    cells = [[scores.cells.get((names[place], column.name)) for place in side] for side in (ones, others)]
     drawn = [[None if cell is None else cell.replicates for cell in side] for side in cells]
     sizes = {0 if one is None else len(one) for side in drawn for one in side}
-    goodness = scores.goodness[:, task]
+    goodness = scores.matrix()[:, task]
     deviation = float(np.nanstd(goodness))
     if len(sizes) != 1 or sizes == {0} or not deviation > 0:
         return None
-    sign = (1.0 if scores.tasks[task].higher else -1.0) / deviation
+    sign = column.turned(1.0) / deviation
     means = [np.mean(np.array(side, dtype=np.float64), axis=0) for side in drawn]
     replicates = sign * (means[0] - means[1])
     value = float(goodness[ones].mean() - goodness[others].mean()) / deviation
     units = min((cell.units for side in cells for cell in side if cell and cell.units), default=None)
     found = interval(value, replicates, units)
     p = float(p_of_difference(np.array(value), np.array(replicates.std()), units))
-    return Effect(scores.tasks[task].name, value, found.low, found.high, len(ones) + len(others), p)
+    return Effect(column.name, value, found.low, found.high, len(ones) + len(others), p)
 
 
 def _lack(labelled: list[int], others: list[int]) -> str:
@@ -103,9 +105,9 @@ def _lack(labelled: list[int], others: list[int]) -> str:
     return "" if others else "there is no self-supervised encoder here"
 
 
-def _gains(scores: Scores, labelled: list[int], others: list[int]) -> Array:
+def _gains(scores: Board, labelled: list[int], others: list[int]) -> Array:
     """Return each self-supervised encoder's lead over the supervised ones' mean, [encoders, T]."""
-    heights = scores.standardised
+    heights = standardised(scores)
     base = np.array([_mean(column) for column in heights[labelled].T])
     gains: Array = heights[others] - base
     return gains
@@ -116,9 +118,9 @@ def _mean(values: Array) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _best(scores: Scores, labelled: list[int], others: list[int], task: int) -> dict[str, object]:
+def _best(scores: Board, labelled: list[int], others: list[int], task: int) -> dict[str, object]:
     """Return the best self-supervised encoder and its gain as the paper has it, in per cent of the supervised score."""
-    column = scores.goodness[:, task]
+    column = scores.matrix()[:, task]
     base, known = _mean(column[labelled]), [place for place in others if np.isfinite(column[place])]
     if not known or not np.isfinite(base):
         return {}
@@ -142,7 +144,7 @@ def _told_apart(effects: tuple[Effect, ...], encoders: int) -> str:
     )
 
 
-def _most_wins(scores: Scores, gains: Array, others: list[int]) -> str:
+def _most_wins(scores: Board, gains: Array, others: list[int]) -> str:
     """Return the sign test of the encoder that wins on most tasks, corrected for having chosen it."""
     wins, losses = (gains > 0).sum(axis=1), (gains < 0).sum(axis=1)
     adjusted = holm([sign_test(int(won), int(lost)) for won, lost in zip(wins, losses, strict=True)])
@@ -153,9 +155,9 @@ def _most_wins(scores: Scores, gains: Array, others: list[int]) -> str:
     )
 
 
-def _together(scores: Scores, others: list[int], labelled: list[int]) -> str:
+def _together(scores: Board, others: list[int], labelled: list[int]) -> str:
     one = "one supervised encoder" if len(labelled) == 1 else f"the mean of {len(labelled)} supervised encoders"
-    guessed = sum(scores.encoders[place].guessed for place in others)
+    guessed = sum(scores.rows[place].guessed for place in others)
     doubt = f"; who is who is a guess for {guessed} of them" if guessed else ""
     if len(others) < ENOUGH:
         return f"Only {len(others)} self-supervised, against {one}: this is of these encoders and no others{doubt}."
@@ -165,7 +167,7 @@ def _together(scores: Scores, others: list[int], labelled: list[int]) -> str:
     )
 
 
-def structural_gain(scores: Scores) -> Finding:
+def structural_gain(scores: Board) -> Reply:
     """Return whether the gain of self-supervision is larger on structural tasks."""
     labelled, others = supervised_imagenet(scores), self_supervised(scores)
     if lack := _lack(labelled, others):
@@ -175,7 +177,7 @@ def structural_gain(scores: Scores) -> Finding:
     places = {
         name: [
             place
-            for place, task in enumerate(scores.tasks)
+            for place, task in enumerate(scores.columns)
             if name in (task.quadrant, task.quadrant.split("-")[1])
             and task.name not in SEEN
             and np.isfinite(gains[place])

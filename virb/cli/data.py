@@ -15,7 +15,7 @@ from virb.cli.printing import columns, json_asked
 from virb.core.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from virb.data.shelf import Row
+    from virb.data.shelf import ShelfRow
 
 data_app = typer.Typer(
     help="Show, fetch, verify and look at data sets, or make the sample world.", invoke_without_command=True
@@ -194,7 +194,7 @@ def _aim(name: str, target: str | None) -> tuple[str, str]:
     return name, target or known[0]
 
 
-def _facts(row: Row) -> dict[str, Any]:
+def _facts(row: ShelfRow) -> dict[str, Any]:
     return {
         "name": row.card.name,
         "title": row.card.title,
@@ -214,7 +214,7 @@ def _facts(row: Row) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[Row], root: Path) -> str:
+def _table(rows: list[ShelfRow], root: Path) -> str:
     """Return all data sets as a table, what is wrong with some, and how the missing ones come."""
     lines = [
         {
@@ -241,7 +241,7 @@ def _table(rows: list[Row], root: Path) -> str:
     return "\n".join(parts) + _advice(rows)
 
 
-def _advice(rows: list[Row]) -> str:
+def _advice(rows: list[ShelfRow]) -> str:
     missing = [row for row in rows if row.state == "missing"]
     if any(row.sample for row in missing):
         return f"\nTo make: virb data sample NAME ({', '.join(row.card.name for row in missing)})"
@@ -252,7 +252,7 @@ def _advice(rows: list[Row]) -> str:
     return "".join(f"\n{line}" for line in lines)
 
 
-def _page(row: Row) -> str:
+def _page(row: ShelfRow) -> str:
     """Return everything about one data set."""
     counts = ", ".join(f"{split} {count:,}" for split, count in row.counts)
     usual = ", ".join(f"{split} {count:,}" for split, count in row.card.counts.items())

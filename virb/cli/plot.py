@@ -14,7 +14,7 @@ from virb.core.errors import UsageError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from virb.analysis.scores import Scores
+    from virb.leaderboard import Board
 
 plot_app = typer.Typer(
     help="Figures at the width of a page: correlations, tasks, profile, ranks, curves.", no_args_is_help=True
@@ -39,7 +39,7 @@ _BEST = 5
 
 def comparable_scores(
     records: list[str] | None, protocol: str | None, source: str | None, tasks: str | None, also: str = ""
-) -> Scores:
+) -> Board:
     """Return the scores that a command is about; what had to be left out is named on the way."""
     from virb.analysis.gather import gather
     from virb.analysis.scores import choose_tasks
@@ -81,7 +81,7 @@ def correlations(
     targets(out, "correlations")  # a wrong ending is told before any work
     scores = comparable_scores(records, protocol, source, tasks, reference)
     relations = against(scores, reference, above)
-    beside = write(figure.draw(scores, relations, scores.tasks[scores.column(reference)]), out, "correlations")
+    beside = write(figure.draw(scores, relations, scores.column(reference)), out, "correlations")
     from virb.core.paths import write_whole
 
     write_whole(beside, table(relations, reference).to_csv(index=False))
@@ -162,12 +162,13 @@ def curves(
 
     targets(out, "curves")
     scores = comparable_scores(records, protocol, source, task)
-    if len(scores.tasks) > 1:
-        raise UsageError(f"--task {task} stands for {len(scores.tasks)} tasks", "one task", "name one")
-    write(figure.draw(scores, 0, _eight(scores, encoder)), out, f"curves-{safe_name(scores.tasks[0].name)}")
+    if len(scores.columns) > 1:
+        raise UsageError(f"--task {task} stands for {len(scores.columns)} tasks", "one task", "name one")
+    column = scores.columns[0]
+    write(figure.draw(scores, column, _eight(scores, encoder)), out, f"curves-{safe_name(column.name)}")
 
 
-def _eight(scores: Scores, wanted: Sequence[str] | None) -> list[int]:
+def _eight(scores: Board, wanted: Sequence[str] | None) -> list[int]:
     """Return the encoders to draw: the named ones, else the best few; more than eight cannot be told apart."""
     from virb.analysis.plots.profile import MOST
     from virb.analysis.ranks import best

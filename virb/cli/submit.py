@@ -17,7 +17,7 @@ from virb.core.text import many
 
 if TYPE_CHECKING:
     from virb.records.record import Record
-    from virb.submit.verify import Check
+    from virb.submit.verify import Trial
 
 
 def submit(
@@ -117,14 +117,14 @@ def _check(
     seed: int | None,
     device: str,
     workers: int | None,
-) -> Check:
+) -> Trial:
     import secrets
 
     from virb.run.options import make_options
-    from virb.submit.verify import Check
+    from virb.submit.verify import Trial
 
     options = make_options(sample=sample, data=data, device=device, workers=workers)
-    return Check(options, weights, share, secrets.randbelow(1 << 31) if seed is None else seed)
+    return Trial(options, weights, share, secrets.randbelow(1 << 31) if seed is None else seed)
 
 
 def reproduce(

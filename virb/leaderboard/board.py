@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -46,6 +47,15 @@ class Column:
     def turned(self, value: float) -> float:
         """Return a score so that higher is better."""
         return value if self.higher else -value
+
+    def power(self, values: Iterable[float]) -> int:
+        """Return by which power of ten scores are divided, so that pixels of flow and shares go on one axis."""
+        largest = max(map(abs, values), default=0.0)
+        return 0 if self.unit == "share" or largest <= 1 else math.ceil(math.log10(largest))
+
+    def label(self, power: int) -> str:
+        """Return a task's name and metric, and by what its scores were divided."""
+        return f"{self.name} ({'' if self.higher else '−'}{self.metric}{f' / {10**power}' if power else ''})"
 
     @property
     def normal(self) -> bool:
@@ -100,6 +110,16 @@ class Row:
         """The measured encoder's fingerprint; empty for a published one."""
         return self.facts.fingerprint if isinstance(self.facts, EncoderFacts) else ""
 
+    @property
+    def family(self) -> str:
+        """What kind of signal taught the measured encoder; empty for a published one, whose paper has no such word."""
+        return self.facts.family if isinstance(self.facts, EncoderFacts) else ""
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it is in doubt which encoder of a paper this is."""
+        return isinstance(self.facts, PublishedEncoder) and self.facts.guessed
+
 
 @dataclass(frozen=True)
 class Board:
@@ -142,6 +162,19 @@ class Board:
         """The quadrants that have a common task."""
         there = {column.quadrant for column in self.columns if column.name in self.common}
         return tuple(name for name in QUADRANTS if name in there)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The encoders of the rows."""
+        return tuple(row.encoder for row in self.rows)
+
+    def keep(self, rows: Sequence[int] | None = None, columns: Sequence[int] | None = None) -> Board:
+        """Return the part with these rows and columns, in this order; places and ranks stay those of the whole."""
+        return replace(
+            self,
+            rows=self.rows if rows is None else tuple(self.rows[place] for place in rows),
+            columns=self.columns if columns is None else tuple(self.columns[place] for place in columns),
+        )
 
     def column(self, task: str) -> Column:
         """Return a task's column."""

@@ -22,7 +22,7 @@ LEAST = 0.99
 
 
 @dataclass(frozen=True)
-class Samples:
+class KeptSamples:
     """What stands beside a record, by test id."""
 
     ids: np.ndarray
@@ -31,7 +31,7 @@ class Samples:
     targets: np.ndarray | None
 
 
-def read_samples(record: Record, folder: Path | None) -> Samples | None:
+def read_samples(record: Record, folder: Path | None) -> KeptSamples | None:
     """Return a record's test ids with their statistics; None where they are not there or do not fit one another."""
     if folder is None:
         return None
@@ -45,7 +45,7 @@ def read_samples(record: Record, folder: Path | None) -> Samples | None:
     fits = ids.shape == groups.shape == (count,) and statistics.ndim == 3 and statistics.shape[1] == count
     if not fits or (targets is not None and targets.shape != ids.shape):
         return None
-    return Samples(ids, groups, statistics.astype(np.float64), targets)
+    return KeptSamples(ids, groups, statistics.astype(np.float64), targets)
 
 
 def may_meet(one: Record, other: Record) -> bool:
@@ -63,7 +63,7 @@ def may_meet(one: Record, other: Record) -> bool:
     return same and (one.data.counts != other.data.counts or one.data.skipped != other.data.skipped)
 
 
-def shares(one: Samples, other: Samples) -> bool:
+def shares(one: KeptSamples, other: KeptSamples) -> bool:
     """Tell whether two test splits are the same but for a hundredth, with the same targets where those are kept."""
     both, mine, theirs = np.intersect1d(one.ids, other.ids, return_indices=True)
     if len(both) < LEAST * (len(one.ids) + len(other.ids) - len(both)):
@@ -73,7 +73,7 @@ def shares(one: Samples, other: Samples) -> bool:
     return bool((one.targets[mine] == other.targets[theirs]).all())
 
 
-def on_intersection(records: Sequence[Record], samples: Sequence[Samples]) -> list[Record]:
+def on_intersection(records: Sequence[Record], samples: Sequence[KeptSamples]) -> list[Record]:
     """Return the records with scores, intervals and replicates on the test samples that all of them have."""
     ids = samples[0].ids
     for other in samples[1:]:
@@ -83,12 +83,12 @@ def on_intersection(records: Sequence[Record], samples: Sequence[Samples]) -> li
     return [_rescored(record, one, ids, groups, name) for record, one in zip(records, samples, strict=True)]
 
 
-def _at(samples: Samples, ids: np.ndarray, column: np.ndarray) -> np.ndarray:
+def _at(samples: KeptSamples, ids: np.ndarray, column: np.ndarray) -> np.ndarray:
     order = np.argsort(samples.ids, kind="stable")
     return np.asarray(column[order[np.searchsorted(samples.ids, ids, sorter=order)]])
 
 
-def _rescored(record: Record, samples: Samples, ids: np.ndarray, groups: np.ndarray, seed: str) -> Record:
+def _rescored(record: Record, samples: KeptSamples, ids: np.ndarray, groups: np.ndarray, seed: str) -> Record:
     metric = {**METRICS, **PIXEL_METRICS, **PUBLISHED_METRICS}[record.score.metric]
     rows = [_at(samples, ids, statistics) for statistics in samples.statistics]
     seeds = [float(metric.value(metric.totals(one))) for one in rows]

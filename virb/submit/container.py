@@ -33,6 +33,12 @@ _LARGEST = {".json": LARGEST_RECORD, ".yaml": 256 << 10, ".npz": LARGEST_ARRAYS,
 _DAMAGE = (*ZIP_DAMAGE, OSError)
 
 
+def sha256_of(path: Path) -> str:
+    """Return a file's hash, read in blocks."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 class BundleError(VirbError):
     """A bundle that cannot be read or must not be trusted."""
 

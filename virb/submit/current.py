@@ -17,7 +17,7 @@ from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, Metric, metr
 from virb.records.record import Record, comparison_key, resume_key
 from virb.run.tasks import head_for, metrics_for
 from virb.run.virb2021 import frozen_under
-from virb.submit.verdict import Finding
+from virb.submit.verdict import Finding, broken, stale
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,6 @@ class Cards:
     task: Task
     protocol: Protocol
     training: Training | PixelTraining
-
-
-def stale(text: str) -> Finding:
-    """Return a finding that makes a bundle stale."""
-    return Finding("stale", text)
-
-
-def broken(text: str) -> Finding:
-    """Return a finding that breaks a bundle."""
-    return Finding("broken", text)
 
 
 def cards_of(record: Record) -> tuple[Cards | None, list[Finding]]:

@@ -10,7 +10,7 @@ from virb.cards.encoder import EncoderCard
 from virb.core.errors import UsageError, VirbError, did_you_mean
 from virb.records.record import FileFacts, Record, read_record
 from virb.submit.bundle import WeightsFacts, card_as_yaml, described, make_manifest, open_bundle, record_as_bytes
-from virb.submit.container import MANIFEST, write_container
+from virb.submit.container import MANIFEST, sha256_of, write_container
 
 _CODE = ("python:", "plugin:", "module")
 
@@ -26,7 +26,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Made:
+class Written:
     """A bundle that was written, and what its maker should know of it."""
 
     path: Path
@@ -40,7 +40,7 @@ class _Found:
     record: Record
 
 
-def make_bundle(card: EncoderCard, results: Path, out: Path, wish: Wish | None = None) -> Made:
+def make_bundle(card: EncoderCard, results: Path, out: Path, wish: Wish | None = None) -> Written:
     """Write the bundle of an encoder; the same card, records and wish give the same bytes."""
     wish = wish or Wish()
     _refuse_code(card)
@@ -70,7 +70,7 @@ def make_bundle(card: EncoderCard, results: Path, out: Path, wish: Wish | None =
         members[f"weights/{weights[0].file}"] = weights[1]
     write_container(out, members)
     with open_bundle(out):  # what is handed on has been read back
-        return Made(out, tuple(records), _notes(records, shown, wish))
+        return Written(out, tuple(records), _notes(records, shown, wish))
 
 
 def _refuse_code(card: EncoderCard) -> None:
@@ -143,8 +143,7 @@ def _weights(card: EncoderCard, wish: Wish) -> tuple[WeightsFacts, Path] | None:
                 "leave --with-weights out",
             )
         return None
-    with open(path, "rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     if card.sha256 not in (None, sha256):
         raise UsageError(
             f"{path} has sha256 {sha256[:16]}..., the card says {str(card.sha256)[:16]}...",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from virb.core.errors import VirbError
 from virb.core.paths import write_whole
 from virb.submit.bundle import Bundle, open_bundle
+from virb.submit.container import sha256_of
 from virb.submit.verdict import WORDS, Verdict, as_text, worst
 
 _SIDECAR = "verdict.json"
@@ -33,7 +33,7 @@ def merge(path: Path, results: Path, verdict: Verdict) -> Merged:
             "a bundle that is verified or consistent",
             "ask its maker for one that 'virb verify' accepts; nothing was added",
         )
-    if _hash(path) != verdict.sha256:
+    if sha256_of(path) != verdict.sha256:
         raise VirbError(f"{path} has changed since it was verified", "the same file", "run the same command again")
     with open_bundle(path) as bundle:
         names = _in_order(bundle)
@@ -56,7 +56,9 @@ def _in_order(bundle: Bundle) -> list[str]:
 
 
 def _refuse_clashes(bundle: Bundle, names: list[str], results: Path) -> None:
-    clashes = [name for name in names if (results / name).exists() and _hash(results / name) != _wanted(bundle, name)]
+    clashes = [
+        name for name in names if (results / name).exists() and sha256_of(results / name) != _wanted(bundle, name)
+    ]
     if clashes:
         raise VirbError(
             f"{results} holds {len(clashes)} other files in the places of new ones: {', '.join(clashes[:3])}"
@@ -90,11 +92,6 @@ def _joined(verdict: Verdict, sidecar: Path) -> dict[str, object]:
     return asdict(verdict) | {"verdict": worst(words), "records": [now[name] for name in sorted(now)]}
 
 
-def _hash(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def verdicts(results: Path) -> dict[str, str]:
     """Return the verdict of each record that came in a bundle, by its resume key.
 
@@ -105,7 +102,7 @@ def verdicts(results: Path) -> dict[str, str]:
         for one in _listed(path):
             place = results / str(one.get("file", ""))
             inside = ".." not in place.parts and place.is_relative_to(results)
-            if inside and place.is_file() and _hash(place) == one.get("sha256"):
+            if inside and place.is_file() and sha256_of(place) == one.get("sha256"):
                 found[str(one.get("resume"))] = str(one.get("verdict"))
     return found
 

@@ -13,7 +13,7 @@ from virb.metrics import Mean, MeanIoU, MeanPerClass, Metric
 from virb.metrics.stats import REPLICATES
 from virb.records.record import Record, Score, record_stem
 from virb.run.score import breakdown_of, measured, resolution_of, value_of
-from virb.submit.verdict import Finding
+from virb.submit.verdict import Finding, broken
 
 _EXACT, _SINGLE, _ROUNDED = 1e-9, 2e-6, 1.5e-6
 """Tolerances, relative above 1: of sums in another order; of statistics kept in single precision by older versions;
@@ -37,11 +37,6 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-def broken(text: str) -> Finding:
-    """Return a finding that breaks a bundle."""
-    return Finding("broken", text)
 
 
 def samples_of(record: Record, arrays: Mapping[str, np.ndarray]) -> tuple[Samples | None, list[Finding]]:

@@ -20,7 +20,7 @@ _SAME = 1e-9
 
 
 @dataclass(frozen=True)
-class Difference:
+class Repeated:
     """One fact of a record and of its repetition."""
 
     name: str
@@ -113,26 +113,26 @@ def made_again(record: Record, out: Path) -> Record:
     )
 
 
-def differences(record: Record, now: Record) -> list[Difference]:
+def differences(record: Record, now: Record) -> list[Repeated]:
     """Return what is compared, the score first; where and when it ran are shown and judge nothing."""
     rows = [
-        Difference(record.score.metric, _score(record), _score(now)),
-        Difference("seeds", _numbers(record.seeds), _numbers(now.seeds)),
+        Repeated(record.score.metric, _score(record), _score(now)),
+        Repeated("seeds", _numbers(record.seeds), _numbers(now.seeds)),
         *(
-            Difference(name, f"{other.value:.6f}", f"{now.also[name].value:.6f}" if name in now.also else "-")
+            Repeated(name, f"{other.value:.6f}", f"{now.also[name].value:.6f}" if name in now.also else "-")
             for name, other in record.also.items()
         ),
-        Difference("floor", f"{record.floor.value:.6f}", f"{now.floor.value:.6f}"),
-        Difference("setting", _setting(record), _setting(now)),
-        Difference("data", record.data.digest[:8], now.data.digest[:8]),
-        Difference("weights", record.encoder.weights_hash[:8], now.encoder.weights_hash[:8]),
-        Difference("encoder", record.encoder.fingerprint[:8], now.encoder.fingerprint[:8]),
-        Difference("comparison key", record.keys.comparison[:8], now.keys.comparison[:8]),
-        Difference("numerics", _words(record.numerics), _words(now.numerics)),
-        Difference("device", record.device, now.device),
+        Repeated("floor", f"{record.floor.value:.6f}", f"{now.floor.value:.6f}"),
+        Repeated("setting", _setting(record), _setting(now)),
+        Repeated("data", record.data.digest[:8], now.data.digest[:8]),
+        Repeated("weights", record.encoder.weights_hash[:8], now.encoder.weights_hash[:8]),
+        Repeated("encoder", record.encoder.fingerprint[:8], now.encoder.fingerprint[:8]),
+        Repeated("comparison key", record.keys.comparison[:8], now.keys.comparison[:8]),
+        Repeated("numerics", _words(record.numerics), _words(now.numerics)),
+        Repeated("device", record.device, now.device),
     ]
     versions = {**record.versions, **now.versions}
-    rows += [Difference(name, record.versions.get(name, "-"), now.versions.get(name, "-")) for name in sorted(versions)]
+    rows += [Repeated(name, record.versions.get(name, "-"), now.versions.get(name, "-")) for name in sorted(versions)]
     return rows
 
 

@@ -31,10 +31,10 @@ from virb.run.tasks import prepare
 from virb.run.truth import constant_maps
 from virb.sample import ensure
 from virb.submit.container import BundleError
-from virb.submit.current import Cards, broken, stale
+from virb.submit.current import Cards
 from virb.submit.heads import image_heads, pixel_heads
 from virb.submit.recompute import Samples
-from virb.submit.verdict import Finding
+from virb.submit.verdict import Finding, broken, stale
 
 _LEAST = 16
 _SAME, _OTHER = 1e-3, 5e-2

@@ -37,6 +37,16 @@ class Finding:
     text: str
 
 
+def stale(text: str) -> Finding:
+    """Return a finding that makes a bundle stale."""
+    return Finding("stale", text)
+
+
+def broken(text: str) -> Finding:
+    """Return a finding that breaks a bundle."""
+    return Finding("broken", text)
+
+
 @dataclass(frozen=True)
 class RecordVerdict:
     """One record's verdict with its reasons."""

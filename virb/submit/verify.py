@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import warnings
@@ -21,10 +20,10 @@ from virb.run.options import Options
 from virb.run.report import explained
 from virb.submit import current, recompute, rerun
 from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
-from virb.submit.container import BundleError
+from virb.submit.container import BundleError, sha256_of
 from virb.submit.heads import check_form
-from virb.submit.recompute import Samples, broken
-from virb.submit.verdict import Finding, RecordVerdict, Verdict, Word, worst
+from virb.submit.recompute import Samples
+from virb.submit.verdict import Finding, RecordVerdict, Verdict, Word, broken, stale, worst
 
 _TROUBLE = (MemoryError, OSError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError)
 """What a machine lacks, or what a stranger's architecture stumbles over, when a part is run again."""
@@ -33,7 +32,7 @@ _UNTRIED = Finding("consistent", "")
 
 
 @dataclass(frozen=True)
-class Check:
+class Trial:
     """What a bundle is run again with, beside itself: data, and weights where they have no name to fetch them by."""
 
     options: Options
@@ -42,7 +41,7 @@ class Check:
     seed: int = 0
 
 
-def verify(path: Path, check: Check | None = None) -> Verdict:
+def verify(path: Path, check: Trial | None = None) -> Verdict:
     """Return the verdict on a bundle; whatever stands in it, this ends in a verdict and not in a traceback."""
     if not path.is_file():
         raise UsageError(f"there is no bundle {path}", "a zip file that 'virb submit' wrote", "check the path")
@@ -52,18 +51,13 @@ def verify(path: Path, check: Check | None = None) -> Verdict:
             records = tuple(_record(bundle, member, encoder, check) for member in bundle.members)
             reasons = [*_whole(bundle), *problems]
     except BundleError as error:
-        return Verdict(str(path), _sha256(path), "", "broken", (error.found,), ())
+        return Verdict(str(path), sha256_of(path), "", "broken", (error.found,), ())
     verdict = worst([*(finding.word for finding in reasons), *(record.verdict for record in records)])
     again = [record for record in records if record.verdict == "verified"]
     texts = [finding.text for finding in reasons]
     if check and verdict == "consistent":
         texts.append(f"{len(again)} of {len(records)} records were run again in part, and agreed")
-    return Verdict(str(path), _sha256(path), bundle.manifest.encoder, verdict, tuple(texts), records)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return Verdict(str(path), sha256_of(path), bundle.manifest.encoder, verdict, tuple(texts), records)
 
 
 def _whole(bundle: Bundle) -> Iterator[Finding]:
@@ -101,7 +95,7 @@ def _card(card: EncoderCard, records: list[Record], sha256: str | None) -> Itera
         yield broken("its records are of several encoders")
 
 
-def _record(bundle: Bundle, member: Member, encoder: Encoder | None, check: Check | None) -> RecordVerdict:
+def _record(bundle: Bundle, member: Member, encoder: Encoder | None, check: Trial | None) -> RecordVerdict:
     record = member.record
     findings = _findings(bundle, member, encoder, check)
     words: list[Word] = [finding.word for finding in findings]
@@ -120,7 +114,7 @@ def _record(bundle: Bundle, member: Member, encoder: Encoder | None, check: Chec
     )
 
 
-def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Check | None) -> list[Finding]:
+def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Trial | None) -> list[Finding]:
     """Return what is found of one record: first what it is, then whether it adds up, then whether it runs again."""
     record = member.record
     findings = list(recompute.check_files(member.file, record))
@@ -135,7 +129,7 @@ def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Ch
     if record.picture is not None:
         findings.append(broken("it names a picture, which no bundle holds"))
     if record.head is None or record.units is None:
-        findings.append(current.stale("an older version of virb made it, and lacks what could be checked"))
+        findings.append(stale("an older version of virb made it, and lacks what could be checked"))
     cards, problems = current.cards_of(record)
     findings += problems
     if current.metrics_of(record, cards) is None:
@@ -195,7 +189,7 @@ def _again(
     samples: Samples,
     cards: current.Cards | None,
     encoder: Encoder | None,
-    check: Check | None,
+    check: Trial | None,
 ) -> Finding:
     record = member.record
     metrics = current.metrics_of(record, cards)
@@ -219,7 +213,7 @@ def _told(error: Exception) -> str:
     return shown.found if isinstance(shown, VirbError) else f"{type(error).__name__}: {error}".splitlines()[0]
 
 
-def _encoder(bundle: Bundle, check: Check) -> tuple[Encoder | None, list[Finding]]:
+def _encoder(bundle: Bundle, check: Trial) -> tuple[Encoder | None, list[Finding]]:
     """Return the encoder that the bundle is about: its weights were given, lie in it, or have a name; or why not.
 
     Nothing is fetched from an address that a stranger wrote. A file that the caller gave has to be the right one.
@@ -261,7 +255,7 @@ def _unpacked(bundle: Bundle, facts: WeightsFacts) -> Encoder:
 def _check_file(path: Path, card: EncoderCard, facts: WeightsFacts | None) -> None:
     if not path.is_file():
         raise UsageError(f"there is no weights file {path}", "the encoder's weights", "check the path")
-    if card.sha256 is not None and _sha256(path) != card.sha256:
+    if card.sha256 is not None and sha256_of(path) != card.sha256:
         raise UsageError(
             f"{path} is not the file that the bundle names ({card.weights}, sha256 {card.sha256[:16]}...)",
             "the very file" + (f", from {facts.address}" if facts and facts.address else ""),

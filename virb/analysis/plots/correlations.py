@@ -11,8 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from virb.analysis.correlation import Relation
 from virb.analysis.plots.profile import key
-from virb.analysis.plots.style import FAINT, GRID, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, look_of, number
-from virb.analysis.scores import QUADRANTS, Column, Scores
+from virb.analysis.plots.style import FAINT, GRID, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, look_of, number
+from virb.analysis.scores import title
+from virb.leaderboard.board import QUADRANTS, Board, Column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ _HIGH, _LEFT, _LINE, _RULE = 2.1, 0.55, 0.145, 0.2
 """Inches: a panel's height, room for its numbers, a line of the legend, the panel's heading."""
 
 
-def draw(scores: Scores, relations: Sequence[Relation], reference: Column) -> Figure:
+def draw(scores: Board, relations: Sequence[Relation], reference: Column) -> Figure:
     """Return the figure: one panel for each quadrant that has a task."""
     panels = [
         (quadrant, [relation for relation in relations if relation.task.quadrant == quadrant]) for quadrant in QUADRANTS
@@ -33,10 +34,10 @@ def draw(scores: Scores, relations: Sequence[Relation], reference: Column) -> Fi
     rows = [panels[start : start + 2] for start in range(0, len(panels), 2)]
     heights = [_RULE + _HIGH + 0.62 + _LINE * max(len(members) for _, members in row) + 0.15 for row in rows]
     with look():
-        sheet = Sheet(TOP + sum(heights))
+        sheet = Canvas(TOP + sum(heights))
         most = max(len(relation.x) for relation in relations)
         sheet.title(
-            f"Task scores against {_axis(reference)}", f"{scores.title}; up to {most} encoders, one marker each"
+            f"Task scores against {_axis(reference)}", f"{title(scores)}; up to {most} encoders, one marker each"
         )
         wide = WIDTH / min(2, len(panels))
         for line, row in enumerate(rows):
@@ -50,12 +51,12 @@ def _axis(task: Column) -> str:
 
 
 def _panel(
-    sheet: Sheet, place: tuple[float, float, float], quadrant: str, members: Sequence[Relation], reference: Column
+    sheet: Canvas, place: tuple[float, float, float], quadrant: str, members: Sequence[Relation], reference: Column
 ) -> None:
     left, top, wide = place
     sheet.words(left + 0.1, top, quadrant.replace("-", "-level, "), size=TEXT + 0.5, room=wide - 0.2)
     axes = sheet.axes(left + _LEFT, top + _RULE, wide - _LEFT - 0.15, _HIGH)
-    scales = [power(relation) for relation in members]
+    scales = [relation.task.power(relation.y.tolist()) for relation in members]
     for turn, (relation, scale) in enumerate(zip(members, scales, strict=True)):
         _series(axes, relation, scale, turn)
     _limits(axes, members, scales)
@@ -67,12 +68,6 @@ def _panel(
     negated = any(not relation.task.higher for relation in members)
     axes.set_ylabel("score (errors negated: up is better)" if negated else "score", labelpad=2)
     _legend(sheet, (left + 0.1, top + _RULE + _HIGH + 0.42, wide - 0.25), members, scales, reference)
-
-
-def power(relation: Relation) -> int:
-    """Return by which power of ten scores are divided, so that pixels of flow and shares go on one axis."""
-    largest = float(np.max(np.abs(relation.y), initial=0.0))
-    return 0 if relation.task.unit == "share" or largest <= 1.0 else math.ceil(math.log10(largest))
 
 
 def _series(axes: Axes, relation: Relation, scale: int, turn: int) -> None:
@@ -103,7 +98,7 @@ def _limits(axes: Axes, members: Sequence[Relation], scales: Sequence[int]) -> N
 
 
 def _legend(
-    sheet: Sheet,
+    sheet: Canvas,
     place: tuple[float, float, float],
     members: Sequence[Relation],
     scales: Sequence[int],
@@ -112,19 +107,12 @@ def _legend(
     left, top, wide = place
     figures = wide - 1.06
     sheet.words(left + figures, top, "Pearson r [95 %]", size=SMALL, color=FAINT)
-    named = [legend_name(relation.task, scale) for relation, scale in zip(members, scales, strict=True)]
+    named = [relation.task.label(scale) for relation, scale in zip(members, scales, strict=True)]
     for turn, (label, relation) in enumerate(zip(labels(named, figures - 0.26, SMALL), members, strict=True)):
         line = top + _LINE * (turn + 1)
         key(sheet, left + 0.05, line - 0.008, turn)
         sheet.words(left + 0.24, line, label, size=SMALL, room=figures - 0.26)
         sheet.words(left + figures, line, coefficient(relation), size=SMALL, room=1.15)
-
-
-def legend_name(task: Column, scale: int) -> str:
-    """Return a task's name and metric, and by what its scores were divided."""
-    sign = "" if task.higher else "−"
-    divided = f" / {10**scale}" if scale else ""
-    return f"{task.name} ({sign}{task.metric}{divided})"
 
 
 def coefficient(relation: Relation) -> str:

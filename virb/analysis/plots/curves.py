@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from virb.analysis.plots.profile import key
-from virb.analysis.plots.style import FAINT, GRID, SMALL, TOP, WIDTH, Sheet, labels, look, look_of
-from virb.analysis.scores import Scores
+from virb.analysis.plots.style import FAINT, GRID, SMALL, TOP, WIDTH, Canvas, labels, look, look_of
+from virb.analysis.scores import title
 from virb.core.errors import VirbError
+from virb.leaderboard.board import Board, Column
 from virb.records.record import CurveFacts
 
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ MOST = 8
 _HIGH, _LINE, _FOOT = 2.2, 0.17, 0.55
 
 
-def draw(scores: Scores, task: int, chosen: Sequence[int]) -> Figure:
+def draw(scores: Board, column: Column, chosen: Sequence[int]) -> Figure:
     """Return loss and validation score over epochs of the chosen encoders on one task."""
-    there = [place for place in chosen if (place, task) in scores.cells]
-    found = [(scores.names[place], scores.cells[place, task].curves) for place in there]
-    held = [(name, curves) for name, curves in found if curves is not None and curves.epochs]
-    column = scores.tasks[task]
+    cells = [(name, scores.cells.get((name, column.name))) for name in (scores.names[place] for place in chosen)]
+    found = [(name, cell.record.curves) for name, cell in cells if cell and cell.record]
+    held = [(name, curves) for name, curves in found if curves.epochs]
     if not held:
         raise VirbError(
             f"no record of {column.name} here holds a curve",
@@ -35,8 +35,8 @@ def draw(scores: Scores, task: int, chosen: Sequence[int]) -> Figure:
             "name other records with --records, or another task with --task",
         )
     with look():
-        sheet = Sheet(TOP + _HIGH + _FOOT + _LINE * ((len(held) + 1) // 2 + 1))
-        sheet.title(f"Training of the chosen setting on {column.name}, means over seeds", scores.title)
+        sheet = Canvas(TOP + _HIGH + _FOOT + _LINE * ((len(held) + 1) // 2 + 1))
+        sheet.title(f"Training of the chosen setting on {column.name}, means over seeds", title(scores))
         wide = (WIDTH - 1.5) / 2
         loss, score = sheet.axes(0.65, TOP + 0.1, wide, _HIGH), sheet.axes(1.4 + wide, TOP + 0.1, wide, _HIGH)
         for turn, (_, curves) in enumerate(held):
@@ -81,7 +81,7 @@ def _frame(axes: Axes, label: str, empty: str) -> None:
         axes.text(0.5, 0.5, empty, transform=axes.transAxes, ha="center", va="center", color=FAINT)
 
 
-def _legend(sheet: Sheet, names: list[str], top: float) -> None:
+def _legend(sheet: Canvas, names: list[str], top: float) -> None:
     room = WIDTH / 2 - 0.45
     for turn, label in enumerate(labels(names, room)):
         left, line = 0.15 + (turn % 2) * WIDTH / 2, top + (turn // 2) * _LINE

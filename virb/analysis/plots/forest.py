@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from virb.analysis.finding import Effect, Finding
+from virb.analysis.finding import Effect, Reply
 from virb.analysis.findings import signed
-from virb.analysis.plots.style import FAINT, GRID, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look
-from virb.analysis.scores import Scores
+from virb.analysis.plots.style import FAINT, GRID, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look
+from virb.analysis.scores import title
+from virb.leaderboard.board import Board
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,15 +19,15 @@ _LEFT, _RIGHT, _STEP, _FOOT = 1.75, 1.75, 0.185, 0.6
 _COLOURS = {"higher": PALETTE[2], "lower": PALETTE[1], "cannot tell": FAINT}
 
 
-def draw(scores: Scores, finding: Finding) -> Figure | None:
+def draw(scores: Board, finding: Reply) -> Figure | None:
     """Return a finding's effects as a figure; None where it has none to draw."""
     effects = [effect for effect in finding.effects if math.isfinite(effect.value)]
     if not effects:
         return None
     with look():
         height = _STEP * max(len(effects), 2)
-        sheet = Sheet(TOP + 0.2 + height + _FOOT)
-        sheet.title(finding.question, scores.title)
+        sheet = Canvas(TOP + 0.2 + height + _FOOT)
+        sheet.title(finding.question, title(scores))
         wide = WIDTH - _LEFT - _RIGHT
         axes = sheet.axes(_LEFT, TOP + 0.2, wide, height)
         _frame(axes, effects, finding.unit)

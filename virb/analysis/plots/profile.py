@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-from virb.analysis.plots.style import FAINT, GRID, INK, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, look_of
-from virb.analysis.scores import QUADRANTS, Array, Cell, Scores
+from virb.analysis.plots.style import FAINT, GRID, INK, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, look_of
+from virb.analysis.scores import Array, normalised, standardised, title
 from virb.core.errors import VirbError
+from virb.leaderboard.board import QUADRANTS, Board
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ MOST = 8
 _LEFT, _RIGHT, _FOOT, _LINE = 1.75, 0.15, 0.55, 0.17
 
 
-def draw(scores: Scores, chosen: Sequence[int]) -> Figure:
+def draw(scores: Board, chosen: Sequence[int]) -> Figure:
     """Return the profile of the chosen encoders, with all others behind them."""
     heights = scale(scores)
     with look():
@@ -32,8 +33,8 @@ def draw(scores: Scores, chosen: Sequence[int]) -> Figure:
         step = 0.14 + 0.027 * len(chosen)
         legend = _LINE * ((len(chosen) + 1) // 2 + (len(chosen) < len(scores.names)))
         height = step * len(rows)
-        sheet = Sheet(TOP + height + _FOOT + legend)
-        sheet.title("Profile over tasks and quadrants", scores.title)
+        sheet = Canvas(TOP + height + _FOOT + legend)
+        sheet.title("Profile over tasks and quadrants", title(scores))
         axes = sheet.axes(_LEFT, TOP, WIDTH - _LEFT - _RIGHT, height)
         _frame(axes, rows, floors=has_floors(scores))
         _background(axes, heights, rows, chosen)
@@ -44,37 +45,37 @@ def draw(scores: Scores, chosen: Sequence[int]) -> Figure:
         return sheet.figure
 
 
-def layout(scores: Scores) -> list[tuple[str, int | None]]:
+def layout(scores: Board) -> list[tuple[str, int | None]]:
     """Return the rows from top to bottom: a quadrant's mean with no task, then its tasks."""
     rows: list[tuple[str, int | None]] = []
     for quadrant in QUADRANTS:
-        places = [place for place, task in enumerate(scores.tasks) if task.quadrant == quadrant]
+        places = [place for place, task in enumerate(scores.columns) if task.quadrant == quadrant]
         if places:
-            rows += [(quadrant, None), *((scores.tasks[place].name, place) for place in places)]
+            rows += [(quadrant, None), *((scores.columns[place].name, place) for place in places)]
     return rows
 
 
-def has_floors(scores: Scores) -> bool:
+def has_floors(scores: Board) -> bool:
     """Tell whether every score has a floor to be measured from."""
-    return all(np.isfinite(cell.floor) for cell in scores.cells.values())
+    return all(column.floor is not None for column in scores.columns)
 
 
-def scale(scores: Scores) -> Array:
+def scale(scores: Board) -> Array:
     """Return what is drawn [E, T]: the way from floor to ceiling, or deviations where there are no floors."""
     if has_floors(scores):
-        return scores.normalised
+        return normalised(scores)
     if len(scores.names) < 2:
         raise VirbError(
             f"there is one encoder here, {scores.names[0]}, and its numbers have no floor",
             "two encoders or more, whose spread is the measure then",
             "name more results with --records",
         )
-    return scores.standardised
+    return standardised(scores)
 
 
-def quadrant_mean(scores: Scores, heights: Array, encoder: int, quadrant: str) -> float:
+def quadrant_mean(scores: Board, heights: Array, encoder: int, quadrant: str) -> float:
     """Return an encoder's mean over a quadrant's tasks; nan unless it has them all, for means over others differ."""
-    places = [place for place, task in enumerate(scores.tasks) if task.quadrant == quadrant]
+    places = [place for place, task in enumerate(scores.columns) if task.quadrant == quadrant]
     return float(heights[encoder, places].mean())
 
 
@@ -109,7 +110,7 @@ def _background(axes: Axes, heights: Array, rows: list[tuple[str, int | None]], 
 
 def _series(
     axes: Axes,
-    scores: Scores,
+    scores: Board,
     heights: Array,
     rows: list[tuple[str, int | None]],
     encoder: int,
@@ -121,7 +122,7 @@ def _series(
     there = [(place, task) for place, task in there if np.isfinite(heights[encoder, task])]
     at = np.array([place + offset for place, _ in there])
     if has_floors(scores):
-        ends = np.array([span(scores.cells[encoder, task]) for _, task in there]).reshape(-1, 2)
+        ends = np.array([_span(scores, encoder, task) for _, task in there]).reshape(-1, 2)
         axes.hlines(at, ends[:, 0], ends[:, 1], color=color, linewidth=1.0, zorder=3)
     style: dict[str, Any] = {"marker": marker, "color": color, "linestyle": "none", "zorder": 4}
     points = [heights[encoder, task] for _, task in there]
@@ -131,12 +132,14 @@ def _series(
     axes.plot(means, [head for head, _ in heads], markersize=5.5, markeredgecolor=INK, markeredgewidth=0.6, **style)
 
 
-def span(cell: Cell) -> tuple[float, float]:
+def _span(scores: Board, encoder: int, task: int) -> Array:
     """Return a score's interval between floor and ceiling."""
-    return cell.between(cell.low), cell.between(cell.high)
+    column = scores.columns[task]
+    cell = scores.cells[scores.names[encoder], column.name]
+    return column.normalised(np.array([cell.low, cell.high], dtype=np.float64))
 
 
-def _legend(sheet: Sheet, scores: Scores, chosen: Sequence[int], top: float) -> None:
+def _legend(sheet: Canvas, scores: Board, chosen: Sequence[int], top: float) -> None:
     room = WIDTH / 2 - 0.45
     for turn, label in enumerate(labels([scores.names[place] for place in chosen], room)):
         left, line = 0.15 + (turn % 2) * WIDTH / 2, top + (turn // 2) * _LINE
@@ -148,7 +151,7 @@ def _legend(sheet: Sheet, scores: Scores, chosen: Sequence[int], top: float) -> 
         sheet.words(0.15, line, f"|  {more} other encoders", size=SMALL, color=FAINT)
 
 
-def key(sheet: Sheet, left: float, top: float, turn: int) -> None:
+def key(sheet: Canvas, left: float, top: float, turn: int) -> None:
     """Draw the marker of the n-th series beside a line of text whose upper left corner is near."""
     color, marker = look_of(turn)
     place = (left + 0.06) / sheet.width, 1 - (top + 0.055) / sheet.height

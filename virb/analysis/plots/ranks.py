@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from virb.analysis.plots.style import FAINT, GRID, PALETTE, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, number
+from virb.analysis.plots.style import FAINT, GRID, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, number
 from virb.analysis.ranks import Ranking
-from virb.analysis.scores import Scores
+from virb.analysis.scores import title
+from virb.leaderboard.board import Board
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,15 +20,15 @@ MOST = 40
 _LEFT, _NUMBERS, _BARS, _STEP, _FOOT = 2.15, 0.45, 1.25, 0.185, 0.45
 
 
-def draw(scores: Scores, ranking: Ranking, most: int = MOST) -> Figure:
+def draw(scores: Board, ranking: Ranking, most: int = MOST) -> Figure:
     """Return the ranking as a figure of its best encoders."""
     with look():
         shown = min(most, len(ranking.order))
         height = _STEP * max(shown, 2)
         below = notes(ranking, shown)
-        sheet = Sheet(TOP + 0.2 + height + _FOOT + 0.14 * len(below))
+        sheet = Canvas(TOP + 0.2 + height + _FOOT + 0.14 * len(below))
         tasks = f"{ranking.tasks} task{'s' if ranking.tasks > 1 else ''}"
-        sheet.title(f"Mean rank over {tasks}, best first", scores.title)
+        sheet.title(f"Mean rank over {tasks}, best first", title(scores))
         wide = WIDTH - _LEFT - _NUMBERS - _BARS
         axes = sheet.axes(_LEFT, TOP + 0.2, wide, height)
         _frame(axes, scores, ranking, shown)
@@ -56,7 +57,7 @@ def notes(ranking: Ranking, shown: int) -> list[str]:
     return [first, " ".join(rest)] if rest else [first]
 
 
-def _frame(axes: Axes, scores: Scores, ranking: Ranking, shown: int) -> None:
+def _frame(axes: Axes, scores: Board, ranking: Ranking, shown: int) -> None:
     names = labels([scores.names[place] for place in ranking.order[:shown]], _LEFT - 0.2, TEXT)
     axes.set_yticks(range(shown), names)
     axes.tick_params(axis="y", length=0, labelsize=TEXT)

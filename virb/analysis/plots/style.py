@@ -69,7 +69,7 @@ def look() -> Iterator[None]:
         yield
 
 
-class Sheet:
+class Canvas:
     """A figure laid out in inches from its upper left corner, so that nothing moves with what is drawn."""
 
     def __init__(self, height: float, width: float = WIDTH) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.cluster.hierarchy import dendrogram
 
-from virb.analysis.correlation import Matrix
-from virb.analysis.plots.style import FAINT, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look, number
-from virb.analysis.scores import QUADRANTS, Scores
+from virb.analysis.correlation import TaskMatrix
+from virb.analysis.plots.style import FAINT, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, number
+from virb.analysis.scores import title
+from virb.leaderboard.board import QUADRANTS, Board
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,16 +21,16 @@ _COLOURS = "PuOr_r"
 """Brewer's purple and orange: told apart with every kind of colour vision, white at 0."""
 
 
-def draw(scores: Scores, matrix: Matrix) -> Figure:
+def draw(scores: Board, matrix: TaskMatrix) -> Figure:
     """Return the matrix as a figure: tree above, names below, a scale at the right."""
     with look():
         count = len(matrix.tasks)
         side = min(WIDTH - _LEFT - _BAR, 0.6 * count)
-        sheet = Sheet(TOP + _TREE + side + _NAMES + _FOOT)
+        sheet = Canvas(TOP + _TREE + side + _NAMES + _FOOT)
         name = {"spearman": "Spearman's rank correlation", "pearson": "Pearson's correlation"}.get(
             matrix.method, "Kendall's rank correlation"
         )
-        sheet.title(f"{name} between tasks, over encoders", f"{scores.title}; {_counts(matrix)}")
+        sheet.title(f"{name} between tasks, over encoders", f"{title(scores)}; {_counts(matrix)}")
         _tree(sheet.axes(_LEFT, TOP, side, _TREE), matrix)
         axes = sheet.axes(_LEFT, TOP + _TREE, side, side)
         image = axes.imshow(np.ma.masked_invalid(matrix.values), cmap=_COLOURS, vmin=-1, vmax=1, aspect="auto")
@@ -42,13 +43,13 @@ def draw(scores: Scores, matrix: Matrix) -> Figure:
         return sheet.figure
 
 
-def _counts(matrix: Matrix) -> str:
+def _counts(matrix: TaskMatrix) -> str:
     off = matrix.counts[~np.eye(len(matrix.tasks), dtype=bool)]
     low, high = int(off.min()), int(off.max())
     return f"{high} encoders" if low == high else f"{low} to {high} encoders for each pair"
 
 
-def _tree(axes: Axes, matrix: Matrix) -> None:
+def _tree(axes: Axes, matrix: TaskMatrix) -> None:
     axes.set_axis_off()
     shape = dendrogram(matrix.tree, no_plot=True)
     for across, up in zip(shape["icoord"], shape["dcoord"], strict=True):
@@ -57,7 +58,7 @@ def _tree(axes: Axes, matrix: Matrix) -> None:
     axes.set_ylim(0, max(float(matrix.tree[:, 2].max()), 1e-6) * 1.05)
 
 
-def _names(axes: Axes, matrix: Matrix) -> None:
+def _names(axes: Axes, matrix: TaskMatrix) -> None:
     count = len(matrix.tasks)
     size = TEXT if count <= 25 else max(3.0, TEXT * 25 / count)
     names = [task.name for task in matrix.tasks]
@@ -71,7 +72,7 @@ def _names(axes: Axes, matrix: Matrix) -> None:
             label.set_color(PALETTE[QUADRANTS.index(task.quadrant)] if task.quadrant in QUADRANTS[:3] else INK)
 
 
-def _numbers(axes: Axes, matrix: Matrix, cell: float) -> None:
+def _numbers(axes: Axes, matrix: TaskMatrix, cell: float) -> None:
     """Write the coefficients where cells have room for them; a dash where there is none."""
     size = min(SMALL, cell * 72 * 0.34)  # four signs leave a gap to their neighbours
     if size < 3.5:
@@ -89,7 +90,7 @@ def short(value: float) -> str:
     return text.removesuffix(".00") if text.endswith("1.00") else text.replace("0.", ".", 1)
 
 
-def _key(sheet: Sheet, top: float) -> None:
+def _key(sheet: Canvas, top: float) -> None:
     left = 0.1
     for place, quadrant in enumerate(QUADRANTS):
         color = PALETTE[place] if place < 3 else INK

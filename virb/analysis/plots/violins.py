@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from virb.analysis.finding import Finding
-from virb.analysis.plots.style import FAINT, GRID, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Sheet, labels, look
-from virb.analysis.scores import Scores
+from virb.analysis.finding import Reply
+from virb.analysis.plots.style import FAINT, GRID, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look
+from virb.analysis.scores import title
+from virb.leaderboard.board import Board
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,14 +20,14 @@ _LEAST = 8
 """Points from which a density says more than they do themselves."""
 
 
-def draw(scores: Scores, finding: Finding) -> Figure | None:
+def draw(scores: Board, finding: Reply) -> Figure | None:
     """Return a finding's categories as violins; None where it is about no distribution."""
     if not finding.spread:
         return None
     with look():
         height = _STEP * len(finding.spread)
-        sheet = Sheet(TOP + 0.2 + height + _FOOT)
-        sheet.title(finding.question, scores.title)
+        sheet = Canvas(TOP + 0.2 + height + _FOOT)
+        sheet.title(finding.question, title(scores))
         wide = WIDTH - _LEFT - _RIGHT
         axes = sheet.axes(_LEFT, TOP + 0.2, wide, height)
         _frame(axes, finding)
@@ -40,7 +41,7 @@ def draw(scores: Scores, finding: Finding) -> Figure | None:
         return sheet.figure
 
 
-def _frame(axes: Axes, finding: Finding) -> None:
+def _frame(axes: Axes, finding: Reply) -> None:
     axes.set_ylim(len(finding.spread) - 0.5, -0.5)
     axes.set_yticks(range(len(finding.spread)), labels(list(finding.spread), _LEFT - 0.2, TEXT))
     axes.tick_params(axis="y", length=0, labelsize=TEXT)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from virb.data.shelf.checking import Broken, Verdict, verify
+from virb.data.shelf.checking import Broken, Checkup, verify
 from virb.data.shelf.fetching import fetch_dataset
-from virb.data.shelf.listing import Row, card, names, status, targets, uses
+from virb.data.shelf.listing import ShelfRow, card, names, status, targets, uses
 
-__all__ = ["Broken", "Row", "Verdict", "card", "fetch_dataset", "names", "status", "targets", "uses", "verify"]
+__all__ = ["Broken", "Checkup", "ShelfRow", "card", "fetch_dataset", "names", "status", "targets", "uses", "verify"]

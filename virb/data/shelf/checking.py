@@ -32,7 +32,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Checkup:
     """What became of looking at every file of a data set."""
 
     name: str
@@ -67,7 +67,7 @@ class _Label:
 
 def verify(
     name: str, root: Path, *, deep: bool = False, workers: int | None = None, progress: Progress | None = None
-) -> Verdict:
+) -> Checkup:
     """Decode every picture of a data set and, when `deep`, read every label map and hold it against its picture.
 
     A target whose lists name what is not there counts as broken; where no target can be read, that is an error.
@@ -83,7 +83,7 @@ def verify(
     if labels:
         broken += _look(f"{name}: read label maps", look_at_labels, labels, count, progress)
     found = tuple(sorted(broken, key=lambda one: (str(one.path), one.id)))
-    return Verdict(name, find_dataset(name, root), len(pictures), len(labels), found)
+    return Checkup(name, find_dataset(name, root), len(pictures), len(labels), found)
 
 
 def _read(name: str, root: Path, wanted: Sequence[str]) -> tuple[list[Dataset], list[Broken]]:

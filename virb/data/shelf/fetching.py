@@ -14,13 +14,13 @@ from virb.core.fetch.disk import explain_disk, need_space
 from virb.core.progress import Progress, Silent
 from virb.data import read_dataset
 from virb.data.common import locate
-from virb.data.shelf.listing import Row, card, status, targets, uses
+from virb.data.shelf.listing import ShelfRow, card, status, targets, uses
 
 _INNER = ("*",)
 """Owners ship archives within archives: COCO its panoptic maps, Caltech-101 all of its pictures."""
 
 
-def fetch_dataset(name: str, root: Path, *, keep: bool = False, progress: Progress | None = None) -> Row:
+def fetch_dataset(name: str, root: Path, *, keep: bool = False, progress: Progress | None = None) -> ShelfRow:
     """Fetch a data set that may be fetched, and return its state; one that is there already is left as it is.
 
     Everything is unpacked and read beside its place first, so that the place holds all of it or nothing. The archives

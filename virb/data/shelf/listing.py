@@ -20,7 +20,7 @@ State = Literal["found", "missing", "broken", "unreadable"]
 
 
 @dataclass(frozen=True)
-class Row:
+class ShelfRow:
     """One data set on the shelf."""
 
     card: DataCard
@@ -75,7 +75,7 @@ def targets(tasks: Sequence[Task]) -> list[str]:
     return list(dict.fromkeys(task.target for task in tasks))
 
 
-def status(root: Path, chosen: Sequence[str] = (), *, sample: bool = False) -> list[Row]:
+def status(root: Path, chosen: Sequence[str] = (), *, sample: bool = False) -> list[ShelfRow]:
     """Return the state of every data set below `root`, or of the chosen ones; each is read for one target only.
 
     `sample` says that the root is the sample world's, where what is missing is made and not fetched.
@@ -84,20 +84,20 @@ def status(root: Path, chosen: Sequence[str] = (), *, sample: bool = False) -> l
     return [_row(card(name), root, tuple(tasks[name]), sample) for name in chosen or names()]
 
 
-def _row(card: DataCard, root: Path, tasks: tuple[Task, ...], sample: bool) -> Row:
+def _row(card: DataCard, root: Path, tasks: tuple[Task, ...], sample: bool) -> ShelfRow:
     try:
         folder = locate(root, card)
     except MissingData as error:
-        return Row(card, "missing", tasks, problem=error.found, remedy=error.remedy, sample=sample)
+        return ShelfRow(card, "missing", tasks, problem=error.found, remedy=error.remedy, sample=sample)
     except DataError as error:
-        return Row(card, "broken", tasks, problem=error.found, remedy=error.remedy)
+        return ShelfRow(card, "broken", tasks, problem=error.found, remedy=error.remedy)
     sample = is_sample(folder)
     if card.name not in ADAPTERS or not tasks:
-        return Row(card, "unreadable", tasks, folder, problem="no task of this version uses it", sample=sample)
+        return ShelfRow(card, "unreadable", tasks, folder, problem="no task of this version uses it", sample=sample)
     return _read(card, root, folder, tasks, sample)
 
 
-def _read(card: DataCard, root: Path, folder: Path, tasks: tuple[Task, ...], sample: bool) -> Row:
+def _read(card: DataCard, root: Path, folder: Path, tasks: tuple[Task, ...], sample: bool) -> ShelfRow:
     """Read the data set for its first target; what cannot be read for that one may be whole for another."""
     failures: list[VirbError] = []
     failed: list[str] = []
@@ -109,7 +109,7 @@ def _read(card: DataCard, root: Path, folder: Path, tasks: tuple[Task, ...], sam
             failed.append(f"{target}: {error.found}")
             continue
         notes = () if sample else dataset.notes  # the sample world is small by design
-        return Row(card, "found", tasks, folder, tuple(dataset.counts.items()), (*failed, *notes), sample=sample)
+        return ShelfRow(card, "found", tasks, folder, tuple(dataset.counts.items()), (*failed, *notes), sample=sample)
     first = failures[0]
     state: State = "unreadable" if isinstance(first, CardError) else "broken"
-    return Row(card, state, tasks, folder, problem=first.found, remedy=first.remedy, sample=sample)
+    return ShelfRow(card, state, tasks, folder, problem=first.found, remedy=first.remedy, sample=sample)

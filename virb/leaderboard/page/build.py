@@ -21,12 +21,12 @@ from virb.records.load import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
 LIBRARIES = Path(__file__).parent / "vendor"
-SCRIPTS = ("dataTables.min.js", "d3.min.js", "plot.umd.min.js")
+SCRIPTS = ("d3.min.js", "plot.umd.min.js")
 """In the order in which they are read; vendor/README.md says where they come from."""
 
 
 @dataclass(frozen=True)
-class Part:
+class ShownBoard:
     """A board with what the templates show beside it."""
 
     board: Board
@@ -56,7 +56,7 @@ def html(results: Results, boards: Sequence[Board], notes: Sequence[str] = ()) -
     """
     template = _environment().get_template("page.html")
     drawn, left_out = pictures(results, boards)
-    parts = [Part(board, figures(board), _shades(board), drawn) for board in boards]
+    parts = [ShownBoard(board, figures(board), _shades(board), drawn) for board in boards]
     scripts = [
         path.read_text(encoding="utf-8") for path in (*(LIBRARIES / name for name in SCRIPTS), TEMPLATES / "page.js")
     ]

@@ -18,26 +18,25 @@ def figures(board: Board) -> dict[str, Any]:
     scores = [
         [_point(board.cells.get((row.encoder, column.name)), column) for row in board.rows] for column in board.columns
     ]
+    powers = [
+        column.power(point[0] for point in points if point)
+        for column, points in zip(board.columns, scores, strict=True)
+    ]
     return {
         "encoders": [clean(row.encoder) for row in board.rows],
-        "tasks": [
-            _task(column, power)
-            for column, power in zip(board.columns, map(_power, board.columns, scores), strict=True)
-        ],
+        "tasks": [_task(column, power) for column, power in zip(board.columns, powers, strict=True)],
         "scores": scores,
         "pairs": _pairs(board),
     }
 
 
 def _task(column: Column, power: int) -> dict[str, Any]:
-    sign = "−" if column.direction == "lower" else ""
-    divided = f" / {10**power}" if power else ""
     return {
         "name": column.name,
         "title": clean(column.title),
         "group": column.quadrant,
         "extra": column.extra,
-        "label": f"{column.name} ({sign}{column.metric}{divided})",
+        "label": column.label(power),
         "divisor": 10**power,
         "share": column.unit == "share",
     }
@@ -57,12 +56,6 @@ def _point(cell: Cell | None, column: Column) -> list[Any] | None:
 
 def _digits(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def _power(column: Column, points: list[list[Any] | None]) -> int:
-    """Return by which power of ten scores are divided, so that pixels of flow and shares go on one axis."""
-    largest = max((abs(point[0]) for point in points if point), default=0.0)
-    return 0 if column.unit == "share" or largest <= 1 else math.ceil(math.log10(largest))
 
 
 def _pairs(board: Board) -> dict[str, list[Any]]:

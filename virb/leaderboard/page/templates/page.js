@@ -1,52 +1,96 @@
 "use strict";
-// Only what ties the libraries to the page: DataTables sorts and filters, Observable Plot draws.
+// Tables sort and filter here; Observable Plot draws.
 const boards = JSON.parse(document.getElementById("data").textContent);
 const SYMBOLS = ["circle", "square2", "triangle", "diamond", "cross", "star", "wye", "times", "asterisk"];
-const EMPTY = (value) => value === "" || value === null || value === undefined;
 
-// Gaps stand last in either direction.
-const last = (sign) => (one, other) => EMPTY(one) ? (EMPTY(other) ? 0 : 1) : EMPTY(other) ? -1 : sign * (one - other);
-DataTable.type("last", { order: { asc: last(1), desc: last(-1) } });
+// Numbers by their value and words as a reader orders them; gaps stand last in either direction.
+const WORDS = new Intl.Collator(undefined, { sensitivity: "accent" });
+function sorted(rows, place, numeric, sign) {
+  const keys = new Map(rows.map((row) => [row, row.cells[place].dataset.order ?? row.cells[place].textContent.trim()]));
+  const apart = numeric ? (one, other) => one - other : WORDS.compare;
+  return [...rows].sort((one, other) => {
+    const [first, second] = [keys.get(one), keys.get(other)];
+    if (first === "" || second === "") return (first === "") - (second === "");
+    return sign * apart(first, second);
+  });
+}
+
+// Make heads of columns buttons: each press turns the order, the better end of a score first.
+function sortable(heads, order) {
+  for (const [place, head] of heads.entries()) {
+    const button = document.createElement("button"), words = document.createElement("span");
+    words.append(...head.childNodes);
+    button.append(words);
+    head.append(button);
+    const turns = head.dataset.first === "descending" ? ["descending", "ascending"] : ["ascending", "descending"];
+    head.addEventListener("click", () => {
+      const turn = turns[head.ariaSort === turns[0] ? 1 : 0];
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.ariaSort = turn;
+      order(place, head.dataset.type === "number", turn === "ascending" ? 1 : -1);
+    });
+  }
+  heads[0].ariaSort = "ascending";
+}
 
 function scores(section) {
   const form = section.querySelector("form.filters");
-  const element = section.querySelector("table.scores");
-  const long = element.tBodies[0].rows.length > 60;  // drawing is what takes time in a sort
-  const table = new DataTable(element, {
-    paging: long, pageLength: 50, lengthMenu: [50, 100, { label: "all", value: -1 }], info: false, autoWidth: false, titleRow: 1, order: [[0, "asc"], [2, "asc"]],
-    layout: { topStart: null, topEnd: null, bottomStart: long ? ["pageLength", "paging"] : null, bottomEnd: null },
-    language: { lengthMenu: "_MENU_ encoders a page" },
-  });
-  const total = table.rows().count();
-  const exactly = (wanted) => (value) => wanted === "" || value === wanted;
-  table.on("draw", () => {
-    const shown = new Set(table.rows({ search: "applied" }).nodes().toArray().map((row) => row.dataset.part));
+  const body = section.querySelector("table.scores").tBodies[0];
+  const heads = [...section.querySelectorAll("table.scores thead tr:last-child > th")];
+  const named = (name) => heads.findIndex((head) => head.dataset.name === name);
+  const pages = section.querySelector(".pages");
+  const everyone = sorted([...body.rows], 0, true, 1);  // by place, and as they come by mean rank
+  let rows = everyone, first = 0;
+  const draw = () => {
+    const wanted = form.elements.encoder.value.toLowerCase().split(/\s+/);
+    const chosen = [...form.querySelectorAll("[name=method], [name=pretraining]")].filter((one) => one.value !== "");
+    const found = rows.filter((row) => {
+      const name = row.cells[named("encoder")].textContent.toLowerCase();
+      return wanted.every((word) => name.includes(word))
+        && chosen.every((one) => row.cells[named(one.name)].textContent.trim() === one.value);
+    });
+    const shown = new Set(found.map((row) => row.dataset.part));
     for (const part of section.querySelectorAll("details.encoder")) part.hidden = !shown.has(part.id);
-    const count = shown.size === total ? `${total}` : `${shown.size} of ${total}`;
-    form.querySelector("output").textContent = `${count} encoder${total === 1 ? "" : "s"}`;
-  });
-  const filter = () => {
-    table.column("encoder:name").search(form.elements.encoder.value, { regex: false, smart: true });
-    for (const { name, value } of form.querySelectorAll("[name=method], [name=pretraining]")) {
-      table.column(`${name}:name`).search(exactly(value));
-    }
-    table.draw();
+    const count = shown.size === rows.length ? `${rows.length}` : `${shown.size} of ${rows.length}`;
+    form.querySelector("output").textContent = `${count} encoder${rows.length === 1 ? "" : "s"}`;
+    const size = pages ? Number(pages.querySelector("select").value) || found.length : found.length;
+    if (first >= found.length) first = 0;
+    body.replaceChildren(...found.slice(first, first + size));
+    if (pages) numbered(pages.querySelector("nav"), found.length, size);
   };
+  const numbered = (nav, count, size) => nav.replaceChildren(...Array.from({ length: Math.ceil(count / size) }, (_, page) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = page + 1;
+    if (page * size === first) button.ariaCurrent = "page";
+    button.addEventListener("click", () => { first = page * size; draw(); nav.children[page].focus(); });
+    return button;
+  }));
   const columns = () => {
     const wanted = form.elements.quadrant.value;
-    for (const box of form.querySelectorAll("[name=task]")) {
-      const shown = box.checked && (wanted === "" || wanted === box.dataset.group);
-      table.column(`task:${box.value}:name`).visible(shown, false);
+    const boxes = [...form.querySelectorAll("[name=task]")].filter((box) => box.checked && ["", box.dataset.group].includes(wanted));
+    const tasks = new Set(boxes.map((box) => `task:${box.value}`));
+    const gone = heads.map(({ dataset: { name } }) => Boolean(name?.startsWith("task:") && !tasks.has(name)));
+    for (const row of [heads[0].parentElement, ...everyone, ...section.querySelectorAll("table.scores tfoot tr")]) {
+      gone.forEach((hidden, place) => { row.cells[place].hidden = hidden; });
+    }
+    for (const group of section.querySelectorAll("th[data-group]")) {
+      const count = boxes.filter((box) => box.dataset.group === group.dataset.group).length;
+      group.hidden = count === 0;
+      group.colSpan = count || 1;
     }
   };
-  const all = () => { section.classList.toggle("spread", form.elements.intervals.checked); columns(); filter(); };
+  sortable(heads, (...by) => { rows = sorted(everyone, ...by); first = 0; draw(); });
+  const all = () => { section.classList.toggle("spread", form.elements.intervals.checked); columns(); first = 0; draw(); };
   form.addEventListener("input", (event) => {
     if (event.target.name === "intervals") section.classList.toggle("spread", event.target.checked);
     else if (["task", "quadrant"].includes(event.target.name)) columns();
-    else filter();
+    else { first = 0; draw(); }
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(all));
+  pages?.querySelector("select").addEventListener("input", () => { first = 0; draw(); });
+  draw();
 }
 
 function points(board, x, y) {
