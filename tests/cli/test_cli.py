@@ -298,11 +298,11 @@ def test_a_limit_that_leaves_one_class_fails_the_task_and_says_so(run: Run, data
 
 
 def test_standard_is_the_protocol_for_data_and_quick_the_one_for_the_sample_world(run: Run, data: Path) -> None:
-    from virb.run.options import make_options
+    from virb.run.options import Asked
 
-    assert make_options(sample=False, data=data).protocol.name == "standard"
-    assert make_options(sample=True, data=None).protocol.name == "quick"
-    assert make_options(sample=True, data=None, protocol_name="standard").protocol.name == "standard"
+    assert Asked(data=data).options().protocol.name == "standard"
+    assert Asked(sample=True).options().protocol.name == "quick"
+    assert Asked(sample=True, protocol="standard").options().protocol.name == "standard"
 
 
 # Data that are missing, empty or half there
@@ -863,7 +863,7 @@ def test_the_cache_prints_json_like_tasks_and_encoders_do(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["virb.cards.select.select_tasks", "virb.run.options.make_options", "virb.run.plan.read_dataset"]
+    "place", ["virb.cards.select.select_tasks", "virb.run.options.Asked.options", "virb.run.plan.read_dataset"]
 )
 def test_ctrl_c_before_the_first_encoder_says_that_it_was_heard(
     run: Run, data: Path, monkeypatch: pytest.MonkeyPatch, place: str

@@ -16,7 +16,7 @@ from virb.core.types import Dataset
 from virb.data.targets import load_targets
 from virb.records.record import Record, read_all
 from virb.run import harness, truth
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 from virb.run.plan import prepare
 
 EVERY = {task.name: task for task in all_tasks()}
@@ -33,7 +33,7 @@ def light() -> Options:
             "pixel": rules.pixel.model_copy(update={"epochs": 2, "seeds": 1, "search_seeds": 1}),
         }
     )
-    return replace(make_options(sample=True, data=None, workers=0), protocol=short)
+    return replace(Asked(sample=True, workers=0).options(), protocol=short)
 
 
 def run(options: Options, root: Path, out: Path, tasks: str, **changes: object) -> harness.Report:

@@ -44,6 +44,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "virb"
 
 
+def data_folder(given: str | Path | None) -> Path:
+    """Return the folder with the data sets: the given one, else `$VIRB_DATA`, else `data` here."""
+    return Path(given or os.environ.get("VIRB_DATA") or "data").expanduser()
+
+
 _STRAYS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found"}
 
 

@@ -22,7 +22,7 @@ from virb.encode.load import load_encoder
 from virb.heads.fit import Fitted, fit, predict
 from virb.heads.fit.denormals import denormals_flushed
 from virb.metrics import METRICS
-from virb.run.options import make_options
+from virb.run.options import Asked
 from virb.run.plan import image_sets, prepare
 
 CPU = torch.device("cpu")
@@ -113,7 +113,7 @@ def compare_accuracy(samples: int, width: int, classes: int, full: bool) -> None
 
     The whole grid of `standard` on the mixture takes twenty minutes on two cores, so that is only done when asked for.
     """
-    options = make_options(sample=True, data=None)
+    options = Asked(sample=True).options()
     selection = select_tasks("clevr_count,dtd,thor_egomotion")
     make_sample(selection, None)
     prepared, _ = prepare(selection, options)
