@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from virb.checks.bench.records import Split, hits, recording
+from virb.checks.bench.records import Trial, hits, recording
 from virb.leaderboard import Board, Cell, Column, Row
 from virb.metrics.stats import Interval
 from virb.records.load import Results
@@ -28,7 +28,7 @@ SPAN = 0.02
 
 
 def example() -> Record:
-    test = Split("dtd")
+    test = Trial("dtd")
     return recording("someone", test, hits(test, 0.5, 0))[0]
 
 

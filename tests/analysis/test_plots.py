@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from boards import TASKS, board, many
 from extents import faults
+from laid import lay
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
@@ -22,7 +23,8 @@ from virb.analysis.plots import correlations, curves, profile, ranks, style, tas
 from virb.analysis.plots.style import Sheet, fitted, labels, look, look_of, save, text_width
 from virb.analysis.ranks import best, critical_difference, rank, runs
 from virb.analysis.scores import Scores, choose_tasks
-from virb.checks.bench.records import Split, hits, lay
+from virb.checks.bench.records import Trial as Split
+from virb.checks.bench.records import hits
 from virb.core.digest import digest
 from virb.core.errors import UsageError, VirbError
 from virb.core.paths import reference_folder

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from virb.checks.doctor import examine, machine
-from virb.checks.doctor.check import Check
+from virb.checks.doctor.check import Diagnosis
 from virb.checks.doctor.places import cache_health, data_health, records_health, writable
 from virb.cli import main
 from virb.core.locks import held, lock_path
@@ -53,7 +53,7 @@ def test_lines_are_printed_as_they_come_and_do_not_wait_for_the_slowest(
 ) -> None:
     before: list[str] = []
 
-    def slow() -> Check:
+    def slow() -> Diagnosis:
         before.extend(capsys.readouterr().out.splitlines())
         return machine.device()
 
@@ -75,7 +75,7 @@ def test_what_would_stop_a_run_ends_with_one(tmp_path: Path, capsys: pytest.Capt
 def test_a_check_that_fails_itself_does_not_take_the_others_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def odd() -> Check:
+    def odd() -> Diagnosis:
         raise ZeroDivisionError("odd")
 
     monkeypatch.setattr("virb.checks.doctor.memory", odd)

@@ -25,7 +25,7 @@ import pytest
 from virb.core.errors import DataError, OutputError, VirbError
 from virb.core.fetch import archives, download, is_archive, settle, transfer, unpack
 from virb.core.fetch.disk import by_megabyte, size_text
-from virb.core.fetch.part import Part, claimed
+from virb.core.fetch.part import PartFile, claimed
 from virb.core.fetch.web import Cut, network, opener
 from virb.core.progress import Silent
 
@@ -465,18 +465,18 @@ def test_a_disk_without_room_for_the_file_is_refused_before_the_first_byte(
 def test_ctrl_c_keeps_the_part_and_the_next_run_goes_on(
     site: Site, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Part.write
+    write = PartFile.write
 
-    def interrupted(part: Part, block: bytes) -> None:
+    def interrupted(part: PartFile, block: bytes) -> None:
         write(part, block)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Part, "write", interrupted)
+    monkeypatch.setattr(PartFile, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         download(site.url, place)
     kept = part_of(place).stat().st_size
     assert 0 < kept < len(CONTENT)
-    monkeypatch.setattr(Part, "write", write)
+    monkeypatch.setattr(PartFile, "write", write)
     download(site.url, place)
     assert site.asked[-1]["Range"] == f"bytes={kept}-"
     assert place.read_bytes() == CONTENT

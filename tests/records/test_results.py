@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from laid import lay
 
 import virb
-from virb.checks.bench.records import Split, hits, lay
+from virb.checks.bench.records import Trial, hits
 from virb.cli import main
 from virb.core.errors import UsageError
 from virb.core.paths import reference_folder
@@ -23,7 +24,7 @@ from virb.leaderboard.render import render
 from virb.records.load import load
 from virb.records.record import pack_arrays
 
-DTD, DEPTH = Split("dtd"), Split("depth", level="pixel", kind="structural")
+DTD, DEPTH = Trial("dtd"), Trial("depth", level="pixel", kind="structural")
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_export_holds_every_record(out: Path, capsys: pytest.CaptureFixture[str]
 
 
 def board_with_lost(tmp_path: Path, lost: int, **facts: Any) -> Any:
-    test = Split("dtd", samples=400)
+    test = Trial("dtd", samples=400)
     lay(tmp_path, "whole", test, hits(test, 0.6, 0, 0))
     lay(tmp_path, "again", test, hits(test, 0.5, 0, 2), created="2025-01-01T00:00:00+00:00")
     kept = np.arange(lost, 400)
@@ -189,7 +190,7 @@ def board_with_lost(tmp_path: Path, lost: int, **facts: Any) -> Any:
 def test_a_few_lost_samples_are_compared_on_what_all_have(tmp_path: Path) -> None:
     board = board_with_lost(tmp_path, 4)
     assert {row.encoder for row in board.rows} == {"whole", "again", "lossy"}
-    whole = hits(Split("dtd", samples=400), 0.6, 0, 0)[0, 4:, 0]
+    whole = hits(Trial("dtd", samples=400), 0.6, 0, 0)[0, 4:, 0]
     assert board.cells["whole", "dtd"].value == pytest.approx(whole.mean())
     assert not board.left_out
     assert "test samples that all encoders have" in " ".join(render([board], "table").split())
@@ -209,7 +210,7 @@ def test_other_data_with_the_same_ids_are_another_test(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["gone", "twice", "short", "table"])
 def test_samples_whose_names_do_not_fit_make_no_common_ones(tmp_path: Path, damage: str) -> None:
     """Statistics and hash are right, so the record stands; it can only not be matched sample by sample."""
-    split = Split("dtd", samples=400)
+    split = Trial("dtd", samples=400)
     lay(tmp_path, "whole", split, hits(split, 0.6, 0, 0))
     lay(tmp_path, "again", split, hits(split, 0.5, 0, 2))
     kept, facts = np.arange(4, 400), {"data__digest": "e" * 32}

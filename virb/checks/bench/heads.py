@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import statistics
-import time
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import timm
@@ -17,6 +15,7 @@ from virb.api import make_sample
 from virb.cards.encoder_names import encoder_card
 from virb.cards.protocol import Training
 from virb.cards.select import protocol, select_tasks
+from virb.checks.bench.clock import cpu
 from virb.core.types import Features, Split
 from virb.encode.load import load_encoder
 from virb.heads.fit import Fitted, fit, predict
@@ -65,10 +64,10 @@ def compare_speed(samples: int, width: int, classes: int, rounds: int) -> None:
     stacked, plain = [], []
     for turn in range(rounds):
         with denormals_flushed():
-            seconds = _cpu(lambda: _fit(features, parts["train"], none, "linear", classes, _SETTINGS))
+            seconds = cpu(lambda: _fit(features, parts["train"], none, "linear", classes, _SETTINGS))
         stacked.append(seconds / settings / _EPOCHS)
         rate = rates[turn % len(rates)]
-        plain.append(_cpu(lambda rate=rate: loop.epoch(rate)))  # type: ignore[misc]
+        plain.append(cpu(lambda rate=rate: loop.epoch(rate)))  # type: ignore[misc]
     torch.set_num_threads(threads)
     ratios = sorted(one / two for one, two in zip(plain, stacked, strict=True))
     print(
@@ -187,9 +186,3 @@ def _logistic(features: Features, parts: dict[str, Split]) -> float:
         if score > best[0]:
             best = (score, float(model.score(test, parts["test"].targets)))
     return best[1]
-
-
-def _cpu(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started

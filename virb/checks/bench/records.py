@@ -12,12 +12,12 @@ import numpy as np
 from virb.core.digest import digest
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
 from virb.metrics.stats import REPLICATES, bootstrap, interval, weight_blocks
-from virb.records.record import Record, Score, beside, pack_arrays, read_record, record_folder, record_stem, write
+from virb.records.record import Record, Score, beside, pack_arrays, record_folder, record_stem
 from virb.run.score import score_of
 
 
 @dataclass(frozen=True)
-class Split:
+class Trial:
     """A task with its test split: what all encoders share."""
 
     name: str
@@ -29,7 +29,7 @@ class Split:
     floor: float = 0.1
 
 
-def hits(split: Split, chance: float, seed: int, encoder: int = 0) -> np.ndarray:
+def hits(split: Trial, chance: float, seed: int, encoder: int = 0) -> np.ndarray:
     """Return statistics [1, N, 2] of an encoder that is right on each sample with this chance; hard ones are hard."""
     shared = np.random.default_rng([seed, 1]).random(split.samples)
     own = np.random.default_rng([seed, 2, encoder]).random(split.samples)
@@ -39,7 +39,7 @@ def hits(split: Split, chance: float, seed: int, encoder: int = 0) -> np.ndarray
 
 def recording(
     encoder: str,
-    split: Split,
+    split: Trial,
     statistics: np.ndarray,
     *,
     ids: Sequence[str] | None = None,
@@ -72,7 +72,7 @@ def recording(
 
 
 def made(
-    encoder: str, split: Split, score: Score, seeds: Sequence[float], replicates: Sequence[float], **changed: Any
+    encoder: str, split: Trial, score: Score, seeds: Sequence[float], replicates: Sequence[float], **changed: Any
 ) -> Record:
     """Return a record of a score; `changed` replaces facts by dotted name, with `__` for the dot."""
     setting = {"learning_rate": 0.001, "weight_decay": 0.0, "standardise": True, "validation": 0.5}
@@ -120,13 +120,6 @@ def made(
     return Record.model_validate(facts)
 
 
-def lay(out: Path, encoder: str, split: Split, statistics: np.ndarray, **facts: Any) -> tuple[Record, Path]:
-    """Write a record as a run does; return it as it is read again, and its file."""
-    record, files = recording(encoder, split, statistics, **facts)
-    path = write(record, out, files)
-    return read_record(path), path
-
-
 def many(out: Path, encoders: int, tasks: int, samples: int = 200) -> None:
     """Write a board of this size: every encoder has an ability, every task its own liking."""
     random = np.random.default_rng(0)
@@ -145,13 +138,13 @@ def many(out: Path, encoders: int, tasks: int, samples: int = 200) -> None:
                 (folder / file).write_bytes(content)
 
 
-def _splits(tasks: int, samples: int) -> list[Split]:
+def _splits(tasks: int, samples: int) -> list[Trial]:
     """Return tasks of all quadrants in turn."""
     levels: tuple[Literal["image", "pixel"], ...] = ("image", "pixel")
     kinds: tuple[Literal["semantic", "structural"], ...] = ("semantic", "structural")
     quadrants = [(level, kind) for level in levels for kind in kinds]
     metric = {"image": "top1", "pixel": "pixel_accuracy"}
     return [
-        Split(f"task{place:02d}", level, kind, metric[level], samples=samples)
+        Trial(f"task{place:02d}", level, kind, metric[level], samples=samples)
         for place, (level, kind) in ((place, quadrants[place % 4]) for place in range(tasks))
     ]

@@ -20,7 +20,7 @@ _HARD = 0.7
 
 
 @dataclass(frozen=True)
-class Scene:
+class Population:
     """A kind of test split, its metric and the value that an endless one would have."""
 
     name: str
@@ -66,22 +66,22 @@ def grouped(random: np.random.Generator, groups: int) -> tuple[list[np.ndarray],
     return [np.stack([hits, np.ones(len(codes))], axis=-1).astype(float)], codes
 
 
-def scenes() -> Iterator[Scene]:
+def scenes() -> Iterator[Population]:
     """Yield the kinds of test splits whose intervals are counted."""
     random = np.random.default_rng(7)
     top1, absrel, iou = METRICS["top1"], PIXEL_METRICS["absrel"], MeanIoU(6)
-    yield Scene("accuracy, 300 samples", top1, partial(accuracy, samples=300, share=0.7, seeds=1), 0.7)
-    yield Scene("accuracy, 300 samples, 3 seeds", top1, partial(accuracy, samples=300, share=0.5, seeds=3), 0.5)
+    yield Population("accuracy, 300 samples", top1, partial(accuracy, samples=300, share=0.7, seeds=1), 0.7)
+    yield Population("accuracy, 300 samples, 3 seeds", top1, partial(accuracy, samples=300, share=0.5, seeds=3), 0.5)
     many = overlap(random, _LARGE)[0][0]
-    yield Scene("IoU, 200 pictures", iou, partial(overlap, samples=200), float(iou.value(iou.totals(many))))
+    yield Population("IoU, 200 pictures", iou, partial(overlap, samples=200), float(iou.value(iou.totals(many))))
     error = float(np.exp(-2 + 0.4**2 / 2 + 0.3**2 / 2))
-    yield Scene("depth, 300 pictures", absrel, partial(depth, groups=300, members=1), error)
-    yield Scene("depth, 40 scenes of 8", absrel, partial(depth, groups=40, members=8), error)
-    yield Scene("accuracy, 40 videos", top1, partial(grouped, groups=40), 4 / 6)
-    yield Scene("accuracy, 12 videos", top1, partial(grouped, groups=12), 4 / 6)
+    yield Population("depth, 300 pictures", absrel, partial(depth, groups=300, members=1), error)
+    yield Population("depth, 40 scenes of 8", absrel, partial(depth, groups=40, members=8), error)
+    yield Population("accuracy, 40 videos", top1, partial(grouped, groups=40), 4 / 6)
+    yield Population("accuracy, 12 videos", top1, partial(grouped, groups=12), 4 / 6)
 
 
-def coverage(scene: Scene, sets: int, seed: int = 0) -> float:
+def coverage(scene: Population, sets: int, seed: int = 0) -> float:
     """Return the share of simulated sets whose interval holds the truth."""
     held = 0
     for number in range(sets):

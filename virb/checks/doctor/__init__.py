@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from virb.checks.doctor.check import Check, note
+from virb.checks.doctor.check import Diagnosis, note
 from virb.checks.doctor.machine import device, disk, memory, shared_memory, threads, versions
 from virb.checks.doctor.places import cache_health, data_health, records_health, writable
 
-__all__ = ["Check", "examine"]
+__all__ = ["Diagnosis", "examine"]
 
 
-def examine(data: Path | None, out: Path, cache: Path) -> Iterator[Check]:
+def examine(data: Path | None, out: Path, cache: Path) -> Iterator[Diagnosis]:
     """Yield every check in turn, the slowest last; one that fails itself says so and the others go on."""
-    checks: dict[str, Callable[[], Check]] = {
+    checks: dict[str, Callable[[], Diagnosis]] = {
         "versions": versions,
         "cache folder": lambda: writable("cache folder", cache, "set $VIRB_CACHE to a folder that you may write to"),
         "results folder": lambda: writable("results folder", out, "choose another folder with --out"),

@@ -7,7 +7,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Check:
+class Diagnosis:
     """What was looked at, how it is, and what to do about it; `stop` would stop a run."""
 
     name: str
@@ -16,19 +16,19 @@ class Check:
     remedy: str = ""
 
 
-def well(name: str, text: str) -> Check:
+def well(name: str, text: str) -> Diagnosis:
     """Return a check that found nothing amiss."""
-    return Check(name, "ok", text)
+    return Diagnosis(name, "ok", text)
 
 
-def note(name: str, text: str, remedy: str) -> Check:
+def note(name: str, text: str, remedy: str) -> Diagnosis:
     """Return a check that found what one should know of."""
-    return Check(name, "note", text, remedy)
+    return Diagnosis(name, "note", text, remedy)
 
 
-def stop(name: str, text: str, remedy: str) -> Check:
+def stop(name: str, text: str, remedy: str) -> Diagnosis:
     """Return a check that found what would stop a run."""
-    return Check(name, "stop", text, remedy)
+    return Diagnosis(name, "stop", text, remedy)
 
 
 def gib(size: float) -> str:

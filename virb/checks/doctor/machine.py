@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from virb import __version__
-from virb.checks.doctor.check import Check, gib, note, stop, well
+from virb.checks.doctor.check import Diagnosis, gib, note, stop, well
 
 _GIB = 1 << 30
 _LEAST_MEMORY, _GOOD_MEMORY = 1 * _GIB, 4 * _GIB
@@ -21,7 +21,7 @@ _GROUP = Path("/sys/fs/cgroup")
 _SHOWN = ("torch", "torchvision", "timm", "numpy")
 
 
-def versions() -> Check:
+def versions() -> Diagnosis:
     """Look for every library that virb requires, in the version that it requires."""
     have = {name: _version(name) for name in _SHOWN}
     text = f"virb {__version__}, Python {platform.python_version()}, " + ", ".join(f"{n} {v}" for n, v in have.items())
@@ -57,7 +57,7 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version.partition("+")[0])[:3]]
 
 
-def memory() -> Check:
+def memory() -> Diagnosis:
     """Look at the memory that is free, a container's limit included."""
     free = free_memory()
     if free is None:
@@ -86,7 +86,7 @@ def free_memory() -> int | None:
     return max(0, min(found)) if found else None
 
 
-def shared_memory() -> Check:
+def shared_memory() -> Diagnosis:
     """Look at what processes that read pictures hand them over in; containers have little of it."""
     place = Path("/dev/shm")
     if not place.is_dir():
@@ -97,7 +97,7 @@ def shared_memory() -> Check:
     return well("shared memory", f"{gib(free)} free")
 
 
-def disk(cache: Path, out: Path) -> Check:
+def disk(cache: Path, out: Path) -> Diagnosis:
     """Look at the space where features and results go."""
     places = {place: shutil.disk_usage(_existing(place)).free for place in (cache, out)}
     text = ", ".join(f"{gib(free)} free for {place}" for place, free in places.items())
@@ -113,7 +113,7 @@ def _existing(place: Path) -> Path:
     return place if place.exists() else _existing(place.parent)
 
 
-def threads() -> Check:
+def threads() -> Diagnosis:
     """Look at the cores that this process may use and how many threads it would start."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = _share()
@@ -137,7 +137,7 @@ def _share() -> float | None:
         return None
 
 
-def device() -> Check:
+def device() -> Diagnosis:
     """Look for a GPU that torch can use."""
     import torch
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from virb.cards.yaml_files import Registry
-from virb.checks.doctor.check import Check, gib, note, stop, well
+from virb.checks.doctor.check import Diagnosis, gib, note, stop, well
 from virb.core.errors import DataError, MissingData, OutputError
 from virb.core.locks import free
 from virb.core.paths import data_folder, try_writing
@@ -15,7 +15,7 @@ from virb.data.common import data_card, locate
 from virb.records.record import read_all
 
 
-def writable(name: str, folder: Path, remedy: str) -> Check:
+def writable(name: str, folder: Path, remedy: str) -> Diagnosis:
     """Write a file where a run would, and remove it and every folder that was made for it."""
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
@@ -29,7 +29,7 @@ def writable(name: str, folder: Path, remedy: str) -> Check:
     return well(name, f"{folder} can be written to")
 
 
-def cache_health(cache: Path) -> Check:
+def cache_health(cache: Path) -> Diagnosis:
     """Count the entries, what is half there, and what other processes are at."""
     store = Store(cache)
     entries = store.entries()
@@ -49,7 +49,7 @@ def cache_health(cache: Path) -> Check:
     return well("cache", text)
 
 
-def records_health(out: Path) -> Check:
+def records_health(out: Path) -> Diagnosis:
     """Count the records, and name the first that cannot be read."""
     records, problems = read_all(out)
     if problems:
@@ -57,7 +57,7 @@ def records_health(out: Path) -> Check:
     return well("records", f"{len(records)} in {out / 'records'}")
 
 
-def data_health(given: Path | None) -> Check:
+def data_health(given: Path | None) -> Diagnosis:
     """Look which data sets lie where a run would look for them, by their folders alone."""
     root = data_folder(given)
     asked = given is not None or bool(os.environ.get("VIRB_DATA"))
