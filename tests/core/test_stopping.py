@@ -108,8 +108,8 @@ FORKING = """
     import os, signal, sys
     import torch
     from torch.utils.data import DataLoader
-    from virb import stopping
-    from virb.workers import batches
+    from virb.core import stopping
+    from virb.core.workers import batches
 
     asked = os.getpid()
 

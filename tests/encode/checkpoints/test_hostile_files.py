@@ -298,8 +298,8 @@ def test_five_hundred_spoiled_files_give_a_clear_error_or_another_fingerprint(tm
 
 MEASURED = """
 import sys
-from virb.plan import load_encoder
-from virb.suite import encoder_card
+from virb.encode.load import load_encoder
+from virb.cards.encoder_names import encoder_card
 def memory(name):  # not getrusage's, whose peak starts at that of the process which forked this one
     return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith(name)))
 small, large = sys.argv[1:]
