@@ -94,12 +94,12 @@ def trained_file(sample_root: Path, once: Callable[[str, Callable[[Path], object
     from training import train_encoder
 
     from virb.cards.select import select_tasks
-    from virb.run.options import make_options
+    from virb.run.options import Asked
     from virb.run.tasks import prepare
 
     def make(folder: Path) -> None:
         folder.mkdir()
-        prepared, _ = prepare(select_tasks("dtd,clevr_count,thor_egomotion"), make_options(sample=True, data=None))
+        prepared, _ = prepare(select_tasks("dtd,clevr_count,thor_egomotion"), Asked(sample=True).options())
         started = time.monotonic()
         torch.save(train_encoder(prepared), folder / "trained_r18.pt")
         print(f"trained in {time.monotonic() - started:.0f} s")

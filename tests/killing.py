@@ -37,7 +37,7 @@ def make_world(folder: Path) -> Path:
 def options(folder: Path, world: Path, name: str, workers: int = 0) -> Any:
     """Return options of a run in a folder of its own: two epochs, one seed, a few pictures."""
     from virb.cards.select import protocol
-    from virb.run.options import make_options
+    from virb.run.options import Asked
 
     rules = protocol("quick")
     assert rules.pixel is not None
@@ -49,7 +49,7 @@ def options(folder: Path, world: Path, name: str, workers: int = 0) -> Any:
         }
     )
     place = folder / name
-    plain = make_options(sample=False, data=world, device="cpu", limit=8, workers=workers, out=place / "results")
+    plain = Asked(data=world, device="cpu", limit=8, workers=workers, out=place / "results").options()
     return replace(plain, protocol=short, source="sample", cache=place / "cache")
 
 

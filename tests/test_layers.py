@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import virb
+from virb.cli.bench import bench_app
 
 PACKAGE = Path(virb.__file__).parent
 ROWS = [
@@ -179,6 +180,8 @@ HELP = [
     "compare --help",
     "export --help",
     "cache --help",
+    "bench --help",
+    *(f"bench {verb.callback.__name__} --help" for verb in bench_app.registered_commands if verb.callback),
 ]
 CARDS = ["tasks", "tasks --json", "tasks list", "tasks show dtd", "encoders", "encoders show color"]
 MISTAKES = [

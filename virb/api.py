@@ -44,12 +44,12 @@ def evaluate(
     An encoder is whatever `virb evaluate --encoder` takes, or a `torch.nn.Module` that takes normalised images
     [N, 3, H, W] and returns embeddings [N, D]. The column `status` says measured, resumed, skipped or failed.
     """
-    from virb.run.options import make_options
+    from virb.run.options import Asked
 
-    options = make_options(
+    asked = Asked(
         sample=sample,
         data=data,
-        protocol_name=protocol,
+        protocol=protocol,
         probe=probe,
         device=device,
         limit=limit,
@@ -59,6 +59,7 @@ def evaluate(
         save_heads=save_heads,
         skip_bad=skip_bad,
     )
+    options = asked.options()
     from virb.encode.load import check_encoder
     from virb.run.harness import run
     from virb.run.report import Report

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from boards import TASKS, board, many
 from extents import faults
+from laid import lay
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
@@ -21,7 +22,7 @@ from virb.analysis.gather import gather
 from virb.analysis.plots import correlations, curves, profile, ranks, style, tasks
 from virb.analysis.plots.style import Canvas, fitted, labels, look, look_of, save, text_width
 from virb.analysis.ranks import best, critical_difference, rank, runs
-from virb.checks.bench.records import TaskSplit, hits, lay
+from virb.checks.bench.records import TaskSplit, hits
 from virb.core.digest import digest
 from virb.core.errors import UsageError, VirbError
 from virb.core.paths import reference_folder

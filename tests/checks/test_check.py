@@ -17,7 +17,7 @@ from virb.checks.contract import check_path
 from virb.cli import main
 from virb.core.errors import Unsuited
 from virb.encode.load import load_encoder
-from virb.run.options import make_options
+from virb.run.options import Asked
 
 GOOD = "class Good:\n    def embed(self, images):\n        return images.mean((2, 3))\n"
 
@@ -124,13 +124,13 @@ def test_trained_weights_pass_and_the_same_file_untrained_is_warned_of(
     assert "random-init gap" in said
     assert "WARNING: untrained is not better" in said
     assert "WARNING: trained_r18" not in said
-    gap = gaps.random_gap(encoder_card(str(trained_file)), make_options(sample=True, data=None))
+    gap = gaps.random_gap(encoder_card(str(trained_file)), Asked(sample=True).options())
     assert gap.difference.low > 0
 
 
 @pytest.mark.slow
 def test_the_gap_is_the_paired_difference_of_two_scores(sample_root: Path) -> None:
-    options = make_options(sample=True, data=None)
+    options = Asked(sample=True).options()
     gap = gaps.random_gap(encoder_card("random:resnet18"), options)
     assert gap.difference.value == pytest.approx(gap.score - gap.untrained)
     assert gap.difference.low < gap.difference.value < gap.difference.high
@@ -149,4 +149,4 @@ def test_the_twin_has_the_view_and_not_the_weights(tmp_path: Path) -> None:
 def test_what_timm_does_not_know_has_no_twin(tmp_path: Path) -> None:
     (tmp_path / "good.py").write_text(GOOD)
     with pytest.raises(Unsuited, match="no architecture"):
-        gaps.random_gap(encoder_card(str(tmp_path / "good.py")), make_options(sample=True, data=None))
+        gaps.random_gap(encoder_card(str(tmp_path / "good.py")), Asked(sample=True).options())

@@ -10,7 +10,7 @@ import pytest
 
 from virb.checks.doctor import examine, machine
 from virb.checks.doctor.check import Diagnosis
-from virb.checks.doctor.places import cache_health, data_folder, records_health, writable
+from virb.checks.doctor.places import cache_health, data_health, records_health, writable
 from virb.cli import main
 from virb.core.locks import held, lock_path
 from virb.core.store import Store
@@ -138,12 +138,12 @@ def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_data_sets_are_counted_by_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIRB_DATA", raising=False)
-    assert data_folder(tmp_path).state == "note"
+    assert data_health(tmp_path).state == "note"
     (tmp_path / "dtd" / "labels").mkdir(parents=True)
     (tmp_path / "dtd" / "labels" / "train1.txt").write_text("")
-    assert data_folder(tmp_path).text.startswith("1 of ")
+    assert data_health(tmp_path).text.startswith("1 of ")
     (tmp_path / "dtd" / "labels" / "train1.txt").rename(tmp_path / "dtd" / "labels" / "other.txt")
-    assert data_folder(tmp_path).state == "stop"
+    assert data_health(tmp_path).state == "stop"
 
 
 def test_a_folder_that_was_made_to_try_is_removed(tmp_path: Path) -> None:

@@ -11,31 +11,19 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
+from commands import CLASSES, Result, Run, assert_three_parts
 from PIL import Image
 
 from virb.cli import main
 from virb.core.paths import card_folder
 from virb.data.common import data_card
-
-CLASSES = ("banded", "dotted", "zigzagged")
-
-
-class Result(NamedTuple):
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
 
 
 def make_dtd(root: Path) -> Path:
@@ -51,12 +39,6 @@ def make_dtd(root: Path) -> Path:
             Image.new("RGB", (24, 16), (number * 20, 0, 0)).save(folder / "images" / lines[-1])
         (folder / "labels" / f"{split}1.txt").write_text("\n".join(lines) + "\n")
     return folder
-
-
-def assert_three_parts(text: str) -> None:
-    assert "Expected: " in text
-    assert "What to do: " in text
-    assert "Traceback" not in text
 
 
 @pytest.fixture

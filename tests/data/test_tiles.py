@@ -32,7 +32,7 @@ from virb.metrics import metric_for
 from virb.records.record import Record, read_record
 from virb.run import harness
 from virb.run.cost import estimate
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 from virb.run.plan import Prepared, image_sets, prepare
 from virb.run.show import show
 from virb.run.truth import read_truth
@@ -314,7 +314,7 @@ def options(world: Path, name: str = "standard", size: int = 64, **pixel_part: A
     assert rules.pixel is not None
     short = {"epochs": 1, "batch": 4, **({} if name == "virb2021" else {"learning_rates": (1e-3,), "seeds": 1})}
     rules = rules.model_copy(update={"size": size, "pixel": rules.pixel.model_copy(update={**short, **pixel_part})})
-    return replace(make_options(sample=True, data=None, workers=0), protocol=rules, root=world, limit=8)
+    return replace(Asked(sample=True, workers=0).options(), protocol=rules, root=world, limit=8)
 
 
 def published(name: str, **numbers: int) -> Selection:

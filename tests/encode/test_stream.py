@@ -23,7 +23,7 @@ from virb.encode.features import Pass, choose_numerics
 from virb.encode.load import load_encoder
 from virb.encode.stream import Pictures, StreamedMaps, jittered
 from virb.run import harness
-from virb.run.options import make_options
+from virb.run.options import Asked
 
 CPU = torch.device("cpu")
 SIZE, COUNT = 64, 11
@@ -178,7 +178,7 @@ class Heard(Silent):
 def test_a_run_whose_maps_the_cache_cannot_hold_streams_them_and_ends_where_the_other_ends(
     small_world: Path, tmp_path: Path
 ) -> None:
-    options = replace(make_options(sample=True, data=None), root=small_world, workers=0)
+    options = replace(Asked(sample=True).options(), root=small_world, workers=0)
     pixel = options.protocol.pixel
     assert pixel is not None
     short = options.protocol.model_copy(update={"pixel": pixel.model_copy(update={"epochs": 2}), "size": 64})

@@ -32,7 +32,7 @@ from virb.metrics import metric_for
 from virb.records.record import Record
 from virb.run import harness
 from virb.run import virb2021 as published
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 from virb.run.plan import image_sets, prepare
 
 CPU = torch.device("cpu")
@@ -54,7 +54,7 @@ def options(root: Path, out: Path, augment: bool = False, **changes: Any) -> Opt
     assert rules.pixel is not None
     part = rules.pixel.model_copy(update={"augment": augment})
     small = rules.model_copy(update={"size": SIZE, "pixel": part})
-    plain = make_options(sample=True, data=None, out=out, workers=0)
+    plain = Asked(sample=True, out=out, workers=0).options()
     return replace(plain, protocol=small, root=root, **{"limit": 10, **changes})
 
 
@@ -398,7 +398,7 @@ def test_a_task_without_comparable_numbers_is_refused_by_name(name: str) -> None
 
 
 def test_a_group_leaves_out_what_the_paper_did_not_measure_and_a_named_task_fails(small_world: Path) -> None:
-    options = make_options(sample=False, data=small_world, protocol_name="virb2021")
+    options = Asked(data=small_world, protocol="virb2021").options()
     _, left = prepare(select_tasks("pixel-structural"), options)
     assert [(gap.task.name, gap.failed) for gap in left] == [("kitti_flow", False), ("taskonomy_depth", False)]
     _, left = prepare(select_tasks("pixel-structural,kitti_flow"), options)
@@ -415,7 +415,7 @@ def test_only_published_training_changes_pictures() -> None:
 
 def test_a_card_under_another_protocol_keeps_its_own_head_target_and_metrics(small_world: Path) -> None:
     task = Task.read(TASKS.path("pets_seg"))
-    given = replace(make_options(sample=True, data=None), root=small_world)
+    given = replace(Asked(sample=True).options(), root=small_world)
     (item,), _ = prepare(Selection((task,), frozenset()), given)
     assert item.metrics == ("iou", "pixel_accuracy")
     assert item.dataset.classes == ("background", "animal")

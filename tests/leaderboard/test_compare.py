@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from laid import lay
 from scipy.stats import rankdata
 
-from virb.checks.bench.records import TaskSplit, hits, lay
+from virb.checks.bench.records import TaskSplit, hits
 from virb.checks.bench.stats import RANKS, correlation_coverage, coverage, rank_coverage, scenes
 from virb.cli import main
 from virb.core.errors import UsageError, VirbError

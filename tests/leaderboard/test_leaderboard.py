@@ -12,10 +12,11 @@ import pytest
 from boards import boards, grid, only, record
 
 from virb.checks.bench.records import many
+from virb.core.paths import reference_folder
 from virb.leaderboard import Board, render
 from virb.leaderboard import boards as boards_of
 from virb.records.load import Results, load
-from virb.records.published import load_reference
+from virb.records.published import read_references
 from virb.records.record import Record
 
 
@@ -216,7 +217,8 @@ def test_published_numbers_stand_beside_measured_ones_and_are_never_ranked_among
     records = grid(
         {"SWAV_800": {"dtd": 0.9, "kitti_flow": 0.5}, "b": {"dtd": 0.5, "kitti_flow": 0.5}}, protocol="virb2021"
     )
-    results = Results(tuple(records), tuple(Path() for _ in records), tuple(load_reference()))
+    published, _ = read_references(reference_folder("paper2021"))
+    results = Results(tuple(records), tuple(Path() for _ in records), tuple(published))
     board, paper = boards_of(results)
     assert column(board, "rank") == {"SWAV_800": 1.25, "b": 1.75}
     (beside,) = board.references
@@ -235,7 +237,8 @@ def test_published_numbers_stand_beside_measured_ones_and_are_never_ranked_among
 
 def test_published_numbers_stand_beside_no_other_protocol() -> None:
     records = grid({"SWAV_800": {"dtd": 0.9}, "b": {"dtd": 0.5}})
-    results = Results(tuple(records), tuple(Path() for _ in records), tuple(load_reference()))
+    published, _ = read_references(reference_folder("paper2021"))
+    results = Results(tuple(records), tuple(Path() for _ in records), tuple(published))
     assert boards_of(results)[0].references == ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,28 @@ import pytest
 import scipy.stats
 
 from virb.cards.select import select_tasks
+from virb.core.paths import reference_folder
 from virb.metrics.stats import correlation, line
-from virb.records.published import Reference, load_reference, read_references, values
+from virb.records.published import Reference, read_references
 
 FOLDER = Path(__file__).resolve().parents[2] / "results" / "paper2021"
 
 
 @pytest.fixture(scope="module")
 def paper() -> list[Reference]:
-    return load_reference("paper2021")
+    found, problems = read_references(reference_folder("paper2021"))
+    assert not problems
+    return found
+
+
+def values(references: Sequence[Reference], task: str) -> list[float]:
+    """Return a task's published values, one per encoder, turned so that higher is better; nan where one has none."""
+    turned = []
+    for reference in references:
+        number = next((number for number in reference.numbers if number.task == task), None)
+        sign = -1.0 if number and number.direction == "lower" else 1.0
+        turned.append(sign * number.value if number else float("nan"))
+    return turned
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from laid import lay
 
 import virb
-from virb.checks.bench.records import TaskSplit, hits, lay
+from virb.checks.bench.records import TaskSplit, hits
 from virb.cli import main
 from virb.core.errors import UsageError
 from virb.core.paths import reference_folder

@@ -26,7 +26,7 @@ from virb.encode.load import load_encoder
 from virb.records.record import Record, read_all
 from virb.run import harness
 from virb.run.encoder_run import EncoderRun
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 from virb.run.plan import image_sets
 from virb.run.report import Report
 from virb.run.tasks import Prepared, prepare
@@ -36,7 +36,7 @@ THREE = ",".join(TASKS)
 
 
 def options(out: Path, **changes: object) -> Options:
-    return replace(make_options(sample=True, data=None, out=out), **changes)
+    return replace(Asked(sample=True, out=out).options(), **changes)
 
 
 def run(out: Path, encoder: str = "baseline:pixels", tasks: str = THREE, **changes: object) -> harness.Report:

@@ -17,7 +17,7 @@ from virb.data.targets import load_targets
 from virb.encode.features import Pass
 from virb.records.record import Record, read_all
 from virb.run import harness, truth
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 from virb.run.tasks import prepare
 
 EVERY = {task.name: task for task in all_tasks()}
@@ -34,7 +34,7 @@ def light() -> Options:
             "pixel": rules.pixel.model_copy(update={"epochs": 2, "seeds": 1, "search_seeds": 1}),
         }
     )
-    return replace(make_options(sample=True, data=None, workers=0), protocol=short)
+    return replace(Asked(sample=True, workers=0).options(), protocol=short)
 
 
 def run(options: Options, root: Path, out: Path, tasks: str, **changes: object) -> harness.Report:

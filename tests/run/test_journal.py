@@ -21,7 +21,7 @@ from virb.core import once, stopping
 from virb.core.progress import Silent
 from virb.run import journal as journal_module
 from virb.run.journal import Followed, Journal, following
-from virb.run.options import make_options
+from virb.run.options import Asked
 from virb.run.report import Report
 
 
@@ -162,7 +162,7 @@ def test_the_making_of_the_sample_world_stands_in_the_log_before_the_run(
     world = partial(sample.ensure, folder=tmp_path / "world", size=0.12, workers=1)
     monkeypatch.setattr(sample, "ensure", world)
     selection = select_tasks("dtd")
-    options = make_options(sample=True, data=None, out=tmp_path / "results")
+    options = Asked(sample=True, out=tmp_path / "results").options()
     with pytest.raises(KeyboardInterrupt):
         begin_sample(selection, options, Stopping(), Report())
     *_, end = lines(options.out / "run.log")

@@ -20,7 +20,7 @@ from virb.core.types import IGNORED, Dataset, LabelKind, Labels, Pool, Split
 from virb.metrics import metric_for
 from virb.records.record import Record, read_all, read_record
 from virb.run import harness
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 from virb.run.pictures import prediction_sheet
 from virb.run.pictures.answers import Answers, counted, spread
 from virb.run.pictures.colours import UNSCORED_FLOW, Scale, class_colours, draw_error, draw_target, error_of
@@ -44,7 +44,7 @@ def light(small_world: Path) -> Options:
             "pixel": rules.pixel.model_copy(update={"epochs": 2, "seeds": 2}),
         }
     )
-    return replace(make_options(sample=True, data=None, workers=0), protocol=short, root=small_world)
+    return replace(Asked(sample=True, workers=0).options(), protocol=short, root=small_world)
 
 
 def shown(options: Options, out: Path, task: str, count: int = 3) -> tuple[Path, Record]:

@@ -20,7 +20,7 @@ from virb.encode import cache as cache_module
 from virb.metrics.stats import paired_difference
 from virb.records.record import Record
 from virb.run import harness
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 from virb.run.tasks import Prepared, prepare
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def options(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Option
 
     ensure(sorted({task.dataset for task in select_tasks("pixel").tasks}))
     out = tmp_path_factory.mktemp("pixels")
-    return make_options(sample=True, data=None, seeds=1, out=out)
+    return Asked(sample=True, seeds=1, out=out).options()
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from virb.core.progress import Silent
 from virb.core.types import IGNORED, Dataset
 from virb.data.targets import any_known
 from virb.run import harness, tasks
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 
 BLANK = {"train": (1, 4), "test": (0,)}
 
@@ -64,7 +64,7 @@ def options(world: Path, out: Path, name: str) -> Options:
         "search_seeds": 1,
     }
     rules = rules.model_copy(update={"size": 48, "pixel": rules.pixel.model_copy(update=changes)})
-    plain = make_options(sample=True, data=None, out=out, workers=0)
+    plain = Asked(sample=True, out=out, workers=0).options()
     return replace(plain, protocol=rules, root=world, limit=8, cache=out / "cache")
 
 

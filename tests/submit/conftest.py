@@ -19,7 +19,7 @@ from virb.cards.encoder_names import encoder_cards
 from virb.cards.select import select_tasks
 from virb.records.record import pack_arrays
 from virb.run.harness import run
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 from virb.submit.bundle import FileEntry, Manifest
 from virb.submit.container import MANIFEST, write_container
 from virb.submit.make import Wish, make_bundle
@@ -39,7 +39,7 @@ def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_options(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Options:
     """Return the options of a run on it; to a run it is real data, so that nothing makes the large world."""
-    options = make_options(sample=False, data=tiny_world, protocol_name="quick", seeds=2, save_heads=True, workers=0)
+    options = Asked(data=tiny_world, protocol="quick", seeds=2, save_heads=True, workers=0).options()
     return replace(options, out=tmp_path_factory.mktemp("submit") / "results")
 
 

@@ -20,7 +20,7 @@ from virb.heads import VERSIONS
 from virb.metrics import METRICS, MeanIoU
 from virb.records.record import Record, record_stem, resume_key
 from virb.run.harness import run
-from virb.run.options import Options, make_options
+from virb.run.options import Asked, Options
 from virb.run.score import breakdown_of, measured, value_of
 from virb.submit import current, rerun
 from virb.submit.current import cards_of, metrics_of
@@ -281,7 +281,7 @@ def tiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Options]:
     assert rules.pixel is not None
     pixel = {"epochs": 1, "batch": 4, "learning_rates": (1e-3,), "seeds": 1, "head": "dense_linear"}
     short = rules.model_copy(update={"size": 64, "pixel": rules.pixel.model_copy(update=pixel)})
-    given = make_options(sample=False, data=root, workers=0, limit=6, save_heads=True)
+    given = Asked(data=root, workers=0, limit=6, save_heads=True).options()
     given = replace(given, protocol=short, out=tmp_path_factory.mktemp("tiled") / "results")
     (card,) = encoder_cards(["random:resnet18"])
     report = run([card], select_tasks("egohands,kitti_flow"), given)

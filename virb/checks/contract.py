@@ -27,7 +27,7 @@ _TASK_KEYS = {"dataset", "target", "metric", "level"}
 
 
 @dataclass(frozen=True)
-class Check:
+class Clause:
     """One thing that was looked at; `problem` is empty where it holds."""
 
     name: str
@@ -40,7 +40,7 @@ class Check:
         return not self.problem
 
 
-def check_path(text: str) -> list[Check]:
+def check_path(text: str) -> list[Clause]:
     """Return every check of a card file or a python file, the first failure of a kind ending what builds on it."""
     if re.search(r"\.py(:\w*)?$", text):
         return list(_encoder(text))
@@ -54,30 +54,30 @@ def check_path(text: str) -> list[Check]:
     return list(_task(path) if _TASK_KEYS & set(read_yaml(path)) else _encoder_card(path))
 
 
-def _try(checks: list[Check], name: str, work: Callable[[], Found]) -> Found | None:
+def _try(checks: list[Clause], name: str, work: Callable[[], Found]) -> Found | None:
     """Note whether a piece of work succeeds, and return what it made."""
     try:
         made = work()
     except VirbError as error:
-        checks.append(Check(name, error.found, error.remedy))
+        checks.append(Clause(name, error.found, error.remedy))
         return None
     except Exception as error:  # a stranger's code can fail in any way
-        checks.append(Check(name, f"{type(error).__name__}: {error}", "run it by itself to see where"))
+        checks.append(Clause(name, f"{type(error).__name__}: {error}", "run it by itself to see where"))
         return None
-    checks.append(Check(name))
+    checks.append(Clause(name))
     return made
 
 
-def _task(path: Path) -> Iterator[Check]:
+def _task(path: Path) -> Iterator[Clause]:
     from virb.data import adapter, read_dataset
     from virb.sample import DATASETS, ensure
 
-    checks: list[Check] = []
+    checks: list[Clause] = []
     task = _try(checks, "the card is read", lambda: Task.read(path))
     if task is not None:
         taken = task.name in (*TASKS.names(), *GROUPS) and path.resolve() != TASKS.path(task.name).resolve()
         again = f"'{task.name}' is the name of a shipped task or group"
-        checks.append(Check("the name is free", again if taken else "", "rename the card and its file"))
+        checks.append(Clause("the name is free", again if taken else "", "rename the card and its file"))
         known = _try(checks, "its data set has an adapter", lambda: adapter(task.dataset))
         if known and task.dataset in DATASETS:
             name = "the sample data are read for its target"
@@ -87,46 +87,46 @@ def _task(path: Path) -> Iterator[Check]:
     yield from checks
 
 
-def _task_fits(task: Task, dataset: Dataset) -> Iterator[Check]:
+def _task_fits(task: Task, dataset: Dataset) -> Iterator[Clause]:
     """Check a task against the data that it will meet."""
     from virb.metrics import metric_for
 
     given = dataset.test.index.shape[1]
     wrong = f"the card says {task.frames}, {task.dataset} gives {given}" if given != task.frames else ""
-    yield Check("frames are those of its data", wrong, f"frames: {given}")
+    yield Clause("frames are those of its data", wrong, f"frames: {given}")
     pixels = dataset.labels is not None
     level = "pixel" if pixels else "image"
     wrong = f"the card says {task.level}, the target is one of level {level}" if level != task.level else ""
-    yield Check("level is that of its target", wrong, f"level: {level}")
+    yield Clause("level is that of its target", wrong, f"level: {level}")
     if not wrong:
-        checks: list[Check] = []
+        checks: list[Clause] = []
         count = len(dataset.classes)
         for metric in (task.metric, *task.also):
             _try(checks, f"metric {metric}", partial(metric_for, metric, task.dataset, task.target, count))
         yield from checks
     if not pixels:
         few = len(set(dataset.train.targets.tolist())) < 2
-        yield Check("there are two classes or more", "there is one class" if few else "", "choose another target")
+        yield Clause("there are two classes or more", "there is one class" if few else "", "choose another target")
     overlap = set(dataset.train.ids) & set(dataset.test.ids)
     shared = f"{len(overlap)} samples are in both" if overlap else ""
-    yield Check("train and test share no sample", shared, "mend the split in the adapter")
+    yield Clause("train and test share no sample", shared, "mend the split in the adapter")
 
 
-def _encoder_card(path: Path) -> Iterator[Check]:
-    checks: list[Check] = []
+def _encoder_card(path: Path) -> Iterator[Clause]:
+    checks: list[Clause] = []
     card = _try(checks, "the card is read", lambda: EncoderCard.read(path))
     if card is None:
         yield from checks
         return
     taken = card.name in ENCODERS.names() and path.resolve() != ENCODERS.path(card.name).resolve()
     again = f"'{card.name}' is the name of a shipped encoder" if taken else ""
-    checks.append(Check("the name is free", again, "rename the card and its file"))
+    checks.append(Clause("the name is free", again, "rename the card and its file"))
     missing = [key for key in ("method", "family", "pretraining") if not getattr(card, key)]
     said = f"{', '.join(missing)} not said" if missing else ""
-    checks.append(Check("it says what plots group by", said, "method, family and pretraining, in the card"))
+    checks.append(Clause("it says what plots group by", said, "method, family and pretraining, in the card"))
     unknown = sorted(set(card.from_memory) - card.model_fields_set - set(card.facts))
     said = f"{', '.join(unknown)} is not in the card" if unknown else ""
-    checks.append(Check("from_memory names facts of the card", said, "name keys that the card has"))
+    checks.append(Clause("from_memory names facts of the card", said, "name keys that the card has"))
     yield from checks
     if card.origin.facts.library:
         from virb.encode.load import check_encoder
@@ -136,14 +136,14 @@ def _encoder_card(path: Path) -> Iterator[Check]:
         yield from _encoder(str(path))
 
 
-def _named(card: EncoderCard, check: Callable[[EncoderCard], None]) -> Iterator[Check]:
+def _named(card: EncoderCard, check: Callable[[EncoderCard], None]) -> Iterator[Clause]:
     """Check a name without fetching its weights."""
-    checks: list[Check] = []
+    checks: list[Clause] = []
     _try(checks, f"{card.weights} is known", lambda: check(card))
     yield from checks
 
 
-def _encoder(text: str) -> Iterator[Check]:
+def _encoder(text: str) -> Iterator[Clause]:
     """Check that an encoder is there and answers; then how it answers."""
     from virb.encode.load import check_encoder, load_encoder
 
@@ -152,7 +152,7 @@ def _encoder(text: str) -> Iterator[Check]:
         check_encoder(card)
         return card
 
-    checks: list[Check] = []
+    checks: list[Clause] = []
     card = _try(checks, "its weights or its class are there", found)
     encoder = None
     if card is not None:
@@ -162,7 +162,7 @@ def _encoder(text: str) -> Iterator[Check]:
         yield from _at_work(encoder)
 
 
-def _at_work(encoder: Encoder) -> Iterator[Check]:
+def _at_work(encoder: Encoder) -> Iterator[Clause]:
     """Check that rows do not lean on one another, that the same comes twice, and that weights stay as they are."""
     import torch
 
@@ -175,9 +175,9 @@ def _at_work(encoder: Encoder) -> Iterator[Check]:
         bare = encoder(images)[0]
     rows = [torch.cat(parts) for parts in zip(*[[one[0], *one[1]] for one in alone], strict=True)]
     finite = all(bool(torch.isfinite(output).all()) for output in outputs[0])
-    yield Check("numbers are finite", "" if finite else "NaN or infinity", "look for divisions and overflows")
+    yield Clause("numbers are finite", "" if finite else "NaN or infinity", "look for divisions and overflows")
     dull = bool((outputs[0][0] == outputs[0][0][:1]).all())
-    yield Check("pictures are told apart", "five pictures have one embedding" if dull else "", "check the weights")
+    yield Clause("pictures are told apart", "five pictures have one embedding" if dull else "", "check the weights")
     yield _same(
         "the same pictures give the same answer", outputs[0], outputs[1], "leave randomness out, such as dropout"
     )
@@ -188,18 +188,18 @@ def _at_work(encoder: Encoder) -> Iterator[Check]:
         "the embedding is the same with maps and without", [outputs[0][0]], [bare], "do not let maps() change it"
     )
     moved = [name for name, tensor in encoder.state_dict().items() if not torch.equal(tensor, before[name])]
-    yield Check(
+    yield Clause(
         "its weights stay as they are", f"{moved[0]} moves" if moved else "", "do not update anything in embed()"
     )
     maps = "" if encoder.shape.maps else " (no maps: pixel tasks are left out)"
-    yield Check(f"it works at {size} pixels{maps}")
+    yield Clause(f"it works at {size} pixels{maps}")
 
 
-def _same(name: str, first: Sequence[torch.Tensor], second: Sequence[torch.Tensor], remedy: str) -> Check:
+def _same(name: str, first: Sequence[torch.Tensor], second: Sequence[torch.Tensor], remedy: str) -> Clause:
     import torch
 
     close = len(first) == len(second) and all(
         one.shape == other.shape and torch.allclose(one.float(), other.float(), rtol=1e-3, atol=1e-4)
         for one, other in zip(first, second, strict=True)
     )
-    return Check(name, "" if close else "it does not", remedy)
+    return Clause(name, "" if close else "it does not", remedy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ import typer
 from virb.cli.options import Data, Json, Sample
 from virb.cli.printing import columns, json_asked
 from virb.core.errors import UsageError, did_you_mean
+from virb.core.paths import data_folder
 
 if TYPE_CHECKING:
     from virb.data.shelf import ShelfRow
@@ -164,7 +164,7 @@ def _root(data: Path | None, sample: bool, names: list[str] | None = None) -> Pa
     if sample and data is not None:
         raise UsageError("both --sample and --data were given", "one of them", "leave one out")
     if not sample:
-        return Path(data or os.environ.get("VIRB_DATA") or "data").expanduser()
+        return data_folder(data)
     from virb.core.progress import Relay, choose
     from virb.sample import ensure
 

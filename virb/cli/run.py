@@ -3,77 +3,35 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from virb.cli.options import (
-    AllowMissing,
-    Arch,
-    CacheSize,
-    Data,
-    Device,
-    Encoders,
-    Json,
-    Limit,
-    Out,
-    Precision,
-    Prefix,
-    Probe,
-    ProtocolName,
-    Sample,
-    Seeds,
-    Tasks,
-    Workers,
-)
+from virb.cli.arguments import Arguments, takes
 from virb.cli.printing import columns, indent
 from virb.core.errors import Unsuited, VirbError
 
 if TYPE_CHECKING:
     from virb.core.progress import Progress
     from virb.encode.encoder import Encoder
+    from virb.run.encoder_run import EncoderRun
     from virb.run.options import Options
+    from virb.run.plan import ImageSet
     from virb.run.report import Report
+    from virb.run.tasks import Missing
 
 
-def evaluate(
-    encoder: Encoders,
-    tasks: Tasks = "all",
-    arch: Arch = None,
-    prefix: Prefix = None,
-    allow_missing: AllowMissing = None,
-    sample: Sample = False,
-    data: Data = None,
-    protocol: ProtocolName = None,
-    probe: Probe = "heads",
-    device: Device = "auto",
-    precision: Precision = "auto",
-    limit: Limit = None,
-    seeds: Seeds = None,
-    out: Out = Path("results"),
-    force: Annotated[bool, typer.Option("--force", help="Redo what is done already.")] = False,
-    save_heads: Annotated[bool, typer.Option("--save-heads", help="Keep the chosen heads as safetensors.")] = False,
-    skip_bad: Annotated[
-        int, typer.Option("--skip-bad", help="Leave out at most N pictures that cannot be read, and record them.")
-    ] = 0,
-    check: Annotated[
-        bool,
-        typer.Option("--check", help="First compare each encoder with its architecture untrained, on a sample task."),
-    ] = False,
-    workers: Workers = None,
-    cache_size: CacheSize = None,
-    json_output: Json = False,
-) -> None:
+@takes(
+    "encoder tasks arch prefix allow_missing sample data protocol probe device precision limit seeds out "
+    "force save_heads skip_bad check workers cache_size json_output"
+)
+def evaluate(asked: Arguments) -> None:
     """Evaluate encoders on tasks; the same command goes on where it was stopped."""
     from virb import api
-    from virb.cards.encoder_names import encoder_cards, read_as
-    from virb.cards.select import select_tasks
     from virb.core.progress import choose
 
-    cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
-    selection = select_tasks(tasks)
-    options = _options(locals())
+    cards, selection, options = asked.cards(), asked.selection(), asked.options()
     from virb.encode.load import check_encoder
     from virb.run.harness import run
     from virb.run.report import Report
@@ -81,14 +39,14 @@ def evaluate(
     for card in cards:  # before any work
         check_encoder(card)
     progress, report = choose(), Report()
-    if sample:
+    if asked.sample:
         api.begin_sample(selection, options, progress, report)
-    first = (lambda loaded: _print_gap(loaded, options, progress)) if check else (lambda loaded: None)
+    first = (lambda loaded: _print_gap(loaded, options, progress)) if asked.check else (lambda loaded: None)
 
     try:
         run(cards, selection, options, progress, report, first)
     finally:
-        if json_output:
+        if asked.json_output:
             typer.echo(api.frame(report).to_json(orient="records", indent=1))
         elif report.records or report.resumed:
             typer.echo(_summary(report))
@@ -97,37 +55,19 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def plan(
-    encoder: Encoders,
-    tasks: Tasks = "all",
-    arch: Arch = None,
-    prefix: Prefix = None,
-    allow_missing: AllowMissing = None,
-    sample: Sample = False,
-    data: Data = None,
-    protocol: ProtocolName = None,
-    probe: Probe = "heads",
-    device: Device = "auto",
-    precision: Precision = "auto",
-    limit: Limit = None,
-    seeds: Seeds = None,
-    out: Out = Path("results"),
-    workers: Workers = None,
-    json_output: Json = False,
-) -> None:
+@takes(
+    "encoder tasks arch prefix allow_missing sample data protocol probe device precision limit seeds out "
+    "workers json_output"
+)
+def plan(asked: Arguments) -> None:
     """Say what would run: image sets, what is missing and why, cache, and minutes from a timed probe."""
     from virb import api
-    from virb.cards.encoder_names import encoder_cards, read_as
-    from virb.cards.select import select_tasks
     from virb.core.progress import Silent, choose
 
-    cards = read_as(encoder_cards(encoder), arch, prefix, allow_missing)
-    selection = select_tasks(tasks)
-    options = _options(locals())
-    if sample:
+    cards, selection, options = asked.cards(), asked.selection(), asked.options()
+    if asked.sample:
         api.make_sample(selection, choose(), options.protocol)
     from virb.encode.load import load_encoder
-    from virb.run.cost import estimate
     from virb.run.encoder_run import EncoderRun
     from virb.run.plan import image_sets
     from virb.run.report import Report
@@ -136,45 +76,45 @@ def plan(
     prepared, missing = prepare(selection, options)
     rows: list[dict[str, Any]] = []
     for card in cards if prepared else ():
-        loaded = load_encoder(card)
-        suited, gaps_of_encoder = askable(loaded, prepared)
+        run = EncoderRun(load_encoder(card), options, Silent(), Report())
+        suited, gaps_of_encoder = askable(run.encoder, prepared)
         missing += gaps_of_encoder
-        for image_set in image_sets(loaded, suited, options):
-            cost = estimate(EncoderRun(loaded, options, Silent(), Report()), image_set)
-            images = image_set.images
-            rows.append(
-                {
-                    "encoder": card.name,
-                    "image set": images.pool.source,
-                    "view": f"{images.view.geometry} {images.view.size}",
-                    "images": len(images),
-                    "to encode": cost.images,
-                    "cache MB": round(cost.bytes / 1e6, 1),
-                    "minutes": round((cost.encode_seconds + cost.fit_seconds) / 60, 2),
-                    "tasks": ", ".join(job.task.name + (" (done)" if job.finished else "") for job in image_set.jobs),
-                }
-            )
-    gaps = [{"task": gap.task.name, "fails": gap.failed, "reason": str(gap.error)} for gap in missing]
-    if json_output:
-        typer.echo(json.dumps({"plan": rows, "missing": gaps}, indent=1))
-    else:
-        total = sum(row["minutes"] for row in rows)
-        typer.echo(
-            f"{columns(rows)}\n\nIn all about {total:.1f} minutes, estimated from a short probe on this machine."
-            if rows
-            else "Nothing would run."
-        )
-        for gap in gaps:
-            typer.echo(f"\n{'Fails' if gap['fails'] else 'Left out'}: {gap['task']}\n{indent(str(gap['reason']))}")
-    if any(gap["fails"] for gap in gaps) or not rows:
+        rows += [_planned(run, image_set) for image_set in image_sets(run.encoder, suited, options)]
+    _print_plan(rows, missing, asked.json_output)
+    if any(gap.failed for gap in missing) or not rows:
         raise typer.Exit(1)
 
 
-def _options(given: dict[str, Any]) -> Options:
-    from virb.run.options import make_options
+def _planned(run: EncoderRun, image_set: ImageSet) -> dict[str, Any]:
+    from virb.run.cost import estimate
 
-    names = "sample data probe device precision limit seeds out force save_heads skip_bad workers cache_size".split()
-    return make_options(protocol_name=given["protocol"], **{name: given[name] for name in names if name in given})
+    cost, images = estimate(run, image_set), image_set.images
+    return {
+        "encoder": run.encoder.card.name,
+        "image set": images.pool.source,
+        "view": f"{images.view.geometry} {images.view.size}",
+        "images": len(images),
+        "to encode": cost.images,
+        "cache MB": round(cost.bytes / 1e6, 1),
+        "minutes": round((cost.encode_seconds + cost.fit_seconds) / 60, 2),
+        "tasks": ", ".join(job.task.name + (" (done)" if job.finished else "") for job in image_set.jobs),
+    }
+
+
+def _print_plan(rows: list[dict[str, Any]], missing: Sequence[Missing], json_output: bool) -> None:
+    """Print what would run, and what would not."""
+    gaps = [{"task": gap.task.name, "fails": gap.failed, "reason": str(gap.error)} for gap in missing]
+    if json_output:
+        typer.echo(json.dumps({"plan": rows, "missing": gaps}, indent=1))
+        return
+    total = sum(row["minutes"] for row in rows)
+    typer.echo(
+        f"{columns(rows)}\n\nIn all about {total:.1f} minutes, estimated from a short probe on this machine."
+        if rows
+        else "Nothing would run."
+    )
+    for gap in gaps:
+        typer.echo(f"\n{'Fails' if gap['fails'] else 'Left out'}: {gap['task']}\n{indent(str(gap['reason']))}")
 
 
 def _print_gap(encoder: Encoder, options: Options, progress: Progress) -> None:

@@ -120,10 +120,10 @@ def _check(
 ) -> Trial:
     import secrets
 
-    from virb.run.options import make_options
+    from virb.run.options import Asked
     from virb.submit.verify import Trial
 
-    options = make_options(sample=sample, data=data, device=device, workers=workers)
+    options = Asked(sample=sample, data=data, device=device, workers=workers).options()
     return Trial(options, weights, share, secrets.randbelow(1 << 31) if seed is None else seed)
 
 

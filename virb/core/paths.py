@@ -44,6 +44,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "virb"
 
 
+def data_folder(given: str | Path | None) -> Path:
+    """Return the folder with the data sets: the given one, else `$VIRB_DATA`, else `data` here."""
+    return Path(given or os.environ.get("VIRB_DATA") or "data").expanduser()
+
+
 _STRAYS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found"}
 
 
@@ -62,8 +67,14 @@ def _host() -> str:
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
+_WAY_OUT = (
+    "free some space, fix the folder's permissions, or choose another folder "
+    "(--out for results, $VIRB_CACHE for the cache)"
+)
+
+
 @contextmanager
-def explain_write_errors(path: Path) -> Iterator[None]:
+def explain_write_errors(path: Path, remedy: str = _WAY_OUT) -> Iterator[None]:
     """Turn a read-only or full disk into a message that names the place and the way out."""
     try:
         yield
@@ -71,8 +82,7 @@ def explain_write_errors(path: Path) -> Iterator[None]:
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}",
             "a folder with free space that this user may write to",
-            "free some space, fix the folder's permissions, or choose another folder "
-            "(--out for results, $VIRB_CACHE for the cache)",
+            remedy,
         ) from error
 
 

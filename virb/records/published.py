@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,9 +9,7 @@ from pydantic import Field, ValidationError
 
 from virb.cards.card import Frozen, Name
 from virb.cards.task import Kind, Level
-from virb.core.errors import VirbError
 from virb.core.npz import LARGEST_RECORD, DamagedFile, read_bounded
-from virb.core.paths import reference_folder
 from virb.records.record import reason
 
 SETS = ("paper2021",)
@@ -100,25 +97,3 @@ def read_references(folder: Path) -> tuple[list[Reference], list[str]]:
         except (OSError, DamagedFile, ValidationError) as error:
             problems.append(f"{path} holds no readable published numbers: {reason(error)}")
     return found, problems
-
-
-def load_reference(name: str = "paper2021") -> list[Reference]:
-    """Return a set of published numbers that virb brings."""
-    found, problems = read_references(reference_folder(name))
-    if problems or not found:
-        raise VirbError(
-            "; ".join(problems) or f"there are no published numbers in {reference_folder(name)}",
-            f"the set '{name}' as virb ships it",
-            "install virb again",
-        )
-    return found
-
-
-def values(references: Sequence[Reference], task: str) -> list[float]:
-    """Return a task's published values, one per encoder, turned so that higher is better; nan where one has none."""
-    turned = []
-    for reference in references:
-        number = next((number for number in reference.numbers if number.task == task), None)
-        sign = -1.0 if number and number.direction == "lower" else 1.0
-        turned.append(sign * number.value if number else float("nan"))
-    return turned

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 from virb.cards.protocol import Protocol
 from virb.cards.select import protocol
 from virb.core.errors import MissingData, UsageError
-from virb.core.paths import cache_folder
+from virb.core.paths import cache_folder, data_folder
 from virb.data.images import default_workers
 from virb.encode.cache import Cache
 from virb.encode.features import PRECISIONS
@@ -68,68 +67,75 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def make_options(
-    *,
-    sample: bool,
-    data: str | Path | None,
-    protocol_name: str | None = None,
-    probe: str = "heads",
-    device: str = "auto",
-    precision: str = "auto",
-    limit: int | None = None,
-    seeds: int | None = None,
-    out: str | Path = "results",
-    force: bool = False,
-    save_heads: bool = False,
-    skip_bad: int = 0,
-    workers: int | None = None,
-    cache_size: float | None = None,
-) -> Options:
-    """Return checked options; the sample world brings its own folder and the quick protocol."""
-    for name, value, least in (
-        ("limit", limit, 1),
-        ("seeds", seeds, 1),
-        ("workers", workers, 0),
-        ("skip-bad", skip_bad, 0),
-    ):
-        if value is not None and value < least:
-            raise UsageError(
-                f"--{name} {value}", f"a whole number from {least} up", f"leave --{name} out or correct it"
-            )
-    if precision not in PRECISIONS:
-        raise UsageError(f"--precision {precision}", f"one of {', '.join(PRECISIONS)}", "use --precision auto")
-    if cache_size is not None and not 0 <= cache_size < float("inf"):
-        raise UsageError(
-            f"--cache-size {cache_size}", "a number of GiB from 0 up", "leave --cache-size out or correct it"
-        )
-    if sample and data is not None:
-        raise UsageError("both --sample and --data were given", "one of them", "leave one out")
-    from virb.sample import ensure
+@dataclass(frozen=True)
+class Asked:
+    """What a user asks of a run, unchecked, in the words of the command line."""
 
-    root = ensure([]) if sample else Path(data or os.environ.get("VIRB_DATA") or "data").expanduser()
-    if not sample and not root.is_dir():
-        raise MissingData(
-            f"the data folder {root} is a file" if root.exists() else f"there is no data folder {root}",
-            "a folder with the data sets in their owners' layouts",
-            "pass it with --data or $VIRB_DATA, or add --sample to run on the built-in sample world",
+    sample: bool = False
+    data: str | Path | None = None
+    protocol: str | None = None
+    probe: str = "heads"
+    device: str = "auto"
+    precision: str = "auto"
+    limit: int | None = None
+    seeds: int | None = None
+    out: str | Path = "results"
+    force: bool = False
+    save_heads: bool = False
+    skip_bad: int = 0
+    workers: int | None = None
+    cache_size: float | None = None
+
+    def options(self) -> Options:
+        """Return checked options; the sample world brings its own folder and the quick protocol."""
+        self._check_numbers()
+        return Options(
+            root=self._root(),
+            protocol=protocol(_protocol_name(self.protocol, self.probe, self.sample)),
+            source="sample" if self.sample else "real",
+            out=Path(self.out).expanduser(),
+            device=choose_device(self.device),
+            precision=self.precision,
+            limit=self.limit,
+            seeds=self.seeds,
+            force=self.force,
+            save_heads=self.save_heads,
+            skip_bad=self.skip_bad,
+            workers=self.workers,
+            cache_limit=Options.cache_limit if self.cache_size is None else int(self.cache_size * GIB),
         )
-    limits = {} if cache_size is None else {"cache_limit": int(cache_size * GIB)}
-    return Options(
-        protocol=protocol(_protocol_name(protocol_name, probe, sample)),
-        root=root,
-        source="sample" if sample else "real",
-        out=Path(out).expanduser(),
-        device=choose_device(device),
-        precision=precision,
-        limit=limit,
-        seeds=seeds,
-        force=force,
-        save_heads=save_heads,
-        skip_bad=skip_bad,
-        workers=workers,
-        cache=cache_folder(),
-        **limits,
-    )
+
+    def _check_numbers(self) -> None:
+        least = {"limit": 1, "seeds": 1, "workers": 0, "skip-bad": 0}
+        for name, start in least.items():
+            value = getattr(self, name.replace("-", "_"))
+            if value is not None and value < start:
+                raise UsageError(
+                    f"--{name} {value}", f"a whole number from {start} up", f"leave --{name} out or correct it"
+                )
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"--precision {self.precision}", f"one of {', '.join(PRECISIONS)}", "use --precision auto")
+        if self.cache_size is not None and not 0 <= self.cache_size < float("inf"):
+            raise UsageError(
+                f"--cache-size {self.cache_size}", "a number of GiB from 0 up", "leave --cache-size out or correct it"
+            )
+
+    def _root(self) -> Path:
+        """Return the data folder, which must be there, or the sample world's."""
+        if self.sample and self.data is not None:
+            raise UsageError("both --sample and --data were given", "one of them", "leave one out")
+        if self.sample:
+            from virb.sample import ensure
+
+            return ensure([])
+        root = data_folder(self.data)
+        if not root.is_dir():
+            raise MissingData(
+                f"the data folder {root} is a file" if root.exists() else f"there is no data folder {root}",
+                "a folder with the data sets in their owners' layouts",
+                "pass it with --data or $VIRB_DATA, or add --sample to run on the built-in sample world",
+            )
+        return root
 
 
 def _protocol_name(name: str | None, probe: str, sample: bool) -> str:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
+from virb.checks.bench.clock import cpu
 from virb.core.types import Pool, View
 from virb.data.images import read_image, squash
 from virb.encode.features import choose_numerics, normalise
@@ -35,7 +36,7 @@ def compare(images: int, size: int, rounds: int) -> None:
         reader = original(size)
         plain, stages = [], []
         for _ in range(rounds):
-            plain.append(_cpu(lambda: [reader(path) for path in pool.paths]))
+            plain.append(cpu(lambda: [reader(path) for path in pool.paths]))
             stages.append(_ours(pool, view))
         kilobytes = statistics.mean(path.stat().st_size for path in pool.paths) / 1000
         largest, mean = pixel_difference(pool, size)
@@ -90,7 +91,7 @@ def _ours(pool: Pool, view: View) -> tuple[float, float, float]:
         resizing += time.process_time() - decoded
         if len(batch) == chunk or row == len(pool) - 1:
             whole = torch.stack(batch)
-            normalising += _cpu(lambda: normalise(whole, view))  # noqa: B023
+            normalising += cpu(lambda: normalise(whole, view))  # noqa: B023
             batch = []
     return decoding, resizing, normalising
 
@@ -135,9 +136,3 @@ def _enlarged(cells: np.ndarray) -> np.ndarray:
     """Return noise [n, n, 3] at full size; Pillow resizes one channel of floats at a time."""
     planes = (Image.fromarray(cells[..., channel].astype(np.float32)) for channel in range(3))
     return np.stack([np.asarray(plane.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)) for plane in planes], axis=-1)
-
-
-def _cpu(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from PIL import Image
 from virb.cards.encoder_names import encoder_card
 from virb.cards.protocol import Protocol
 from virb.cards.select import protocol
+from virb.checks.bench.clock import wall
 from virb.core.types import Images, Pool
 from virb.data.images import default_workers
 from virb.encode.cache import Cache
@@ -41,9 +40,9 @@ def compare(arch: str, size: int, images: int, rounds: int, device_name: str) ->
             rows = np.arange(images)
             workers = default_workers(device)
             one = Pass(encoder, Images(pool, rows, view, numerics), device, workers)
-            seconds = _wall(lambda: store.features(one))  # noqa: B023
+            seconds = wall(lambda: store.features(one))  # noqa: B023
             harness.append(images / seconds)
-            bare.append(images / _wall(lambda: _bare(model, images, view.size, device)))
+            bare.append(images / wall(lambda: _bare(model, images, view.size, device)))
     shares = sorted(one / two for one, two in zip(harness, bare, strict=True))
     print(f"{arch} at {view.size} px on {device}, {images} JPEG files of 500 x 375, {rounds} interleaved rounds")
     print(f"  bare model, batches of 32, random tensors        {statistics.median(bare):8.1f} images/s")
@@ -70,9 +69,3 @@ def _bare(model: torch.nn.Module, images: int, size: int, device: torch.device) 
         model(batch[: min(32, images - start)])
     if device.type == "cuda":
         torch.cuda.synchronize()
-
-
-def _wall(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started

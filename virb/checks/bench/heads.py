@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import statistics
-import time
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import timm
@@ -17,6 +15,7 @@ from virb.api import make_sample
 from virb.cards.encoder_names import encoder_card
 from virb.cards.protocol import Training
 from virb.cards.select import protocol, select_tasks
+from virb.checks.bench.clock import cpu
 from virb.core.progress import Silent
 from virb.core.types import Features, Split
 from virb.encode.load import load_encoder
@@ -24,7 +23,7 @@ from virb.heads.fit import FittedStack, StackProbe
 from virb.heads.fit.denormals import denormals_flushed
 from virb.metrics import METRICS
 from virb.run.encoder_run import EncoderRun
-from virb.run.options import make_options
+from virb.run.options import Asked
 from virb.run.plan import image_sets
 from virb.run.report import Report
 from virb.run.tasks import prepare
@@ -69,10 +68,10 @@ def compare_speed(samples: int, width: int, classes: int, rounds: int) -> None:
     stacked, plain = [], []
     for turn in range(rounds):
         with denormals_flushed():
-            seconds = _cpu(lambda: _fit(features, parts["train"], none, "linear", classes, _SETTINGS))
+            seconds = cpu(lambda: _fit(features, parts["train"], none, "linear", classes, _SETTINGS))
         stacked.append(seconds / settings / _EPOCHS)
         rate = rates[turn % len(rates)]
-        plain.append(_cpu(lambda rate=rate: loop.epoch(rate)))  # type: ignore[misc]
+        plain.append(cpu(lambda rate=rate: loop.epoch(rate)))  # type: ignore[misc]
     torch.set_num_threads(threads)
     ratios = sorted(one / two for one, two in zip(plain, stacked, strict=True))
     print(
@@ -117,7 +116,7 @@ def compare_accuracy(samples: int, width: int, classes: int, full: bool) -> None
 
     The whole grid of `standard` on the mixture takes twenty minutes on two cores, so that is only done when asked for.
     """
-    options = make_options(sample=True, data=None)
+    options = Asked(sample=True).options()
     selection = select_tasks("clevr_count,dtd,thor_egomotion")
     make_sample(selection, None)
     prepared, _ = prepare(selection, options)
@@ -179,9 +178,3 @@ def _logistic(features: Features, parts: dict[str, Split]) -> float:
         if score > best[0]:
             best = (score, float(model.score(test, parts["test"].targets)))
     return best[1]
-
-
-def _cpu(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started

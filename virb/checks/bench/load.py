@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from virb.cards.encoder_names import encoder_card
+from virb.checks.bench.clock import cpu
 from virb.encode.architectures import create
 from virb.encode.checkpoints import load_file
 from virb.encode.checkpoints.load import check
@@ -70,12 +70,7 @@ def check_shapes(contents: Contents) -> None:
 
 
 def _least(rounds: int, work: Callable[[], object]) -> float:
-    spent = []
-    for _ in range(rounds):
-        started = time.process_time()
-        work()
-        spent.append(time.process_time() - started)
-    return min(spent)
+    return min(cpu(work) for _ in range(rounds))
 
 
 def _line(name: str, contents: Contents, understood: float, read: str, whole: str) -> None:

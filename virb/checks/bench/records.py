@@ -12,7 +12,7 @@ import numpy as np
 from virb.core.digest import digest
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
 from virb.metrics.stats import REPLICATES, bootstrap, interval, weight_blocks
-from virb.records.record import Record, Score, beside, pack_arrays, read_record, record_folder, record_stem, write
+from virb.records.record import Record, Score, beside, pack_arrays, record_folder, record_stem
 from virb.run.score import score_of
 
 
@@ -118,13 +118,6 @@ def made(
         shared = [facts["task"], facts["protocol"], facts["data"]["digest"], facts["data"]["source"]]
         facts["keys"]["comparison"] = digest([*shared, facts["data"]["limit"]])
     return Record.model_validate(facts)
-
-
-def lay(out: Path, encoder: str, split: TaskSplit, statistics: np.ndarray, **facts: Any) -> tuple[Record, Path]:
-    """Write a record as a run does; return it as it is read again, and its file."""
-    record, files = recording(encoder, split, statistics, **facts)
-    path = write(record, out, files)
-    return read_record(path), path
 
 
 def many(out: Path, encoders: int, tasks: int, samples: int = 200) -> None:

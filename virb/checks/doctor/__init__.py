@@ -7,7 +7,7 @@ from pathlib import Path
 
 from virb.checks.doctor.check import Diagnosis, note
 from virb.checks.doctor.machine import device, disk, memory, shared_memory, threads, versions
-from virb.checks.doctor.places import cache_health, data_folder, records_health, writable
+from virb.checks.doctor.places import cache_health, data_health, records_health, writable
 
 __all__ = ["Diagnosis", "examine"]
 
@@ -24,7 +24,7 @@ def examine(data: Path | None, out: Path, cache: Path) -> Iterator[Diagnosis]:
         "threads": threads,
         "cache": lambda: cache_health(cache),
         "records": lambda: records_health(out),
-        "data": lambda: data_folder(data),
+        "data": lambda: data_health(data),
         "device": device,
     }
     for name, check in checks.items():

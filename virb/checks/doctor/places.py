@@ -9,7 +9,7 @@ from virb.cards.yaml_files import Registry
 from virb.checks.doctor.check import Diagnosis, gib, note, stop, well
 from virb.core.errors import DataError, MissingData, OutputError
 from virb.core.locks import free
-from virb.core.paths import try_writing
+from virb.core.paths import data_folder, try_writing
 from virb.core.store import Store
 from virb.data.common import data_card, locate
 from virb.records.record import read_all
@@ -57,9 +57,9 @@ def records_health(out: Path) -> Diagnosis:
     return well("records", f"{len(records)} in {out / 'records'}")
 
 
-def data_folder(given: Path | None) -> Diagnosis:
+def data_health(given: Path | None) -> Diagnosis:
     """Look which data sets lie where a run would look for them, by their folders alone."""
-    root = (given or Path(os.environ.get("VIRB_DATA") or "data")).expanduser()
+    root = data_folder(given)
     asked = given is not None or bool(os.environ.get("VIRB_DATA"))
     if not root.is_dir():
         text = f"there is no data folder {root}"

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from virb.core.errors import OutputError
+from virb.core.paths import explain_write_errors
 from virb.core.progress import Advance
 
 _MEGABYTE = 1_000_000
 
 
-@contextmanager
-def explain_disk(path: Path) -> Iterator[None]:
-    """Turn a full or read-only disk into a message that names the place and the way out."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}",
-            "a folder with free space that this user may write to",
-            "free some space or fix the folder's permissions and run the same command again, "
-            "or choose another folder with --data",
-        ) from error
+def explain_disk(path: Path) -> AbstractContextManager[None]:
+    """Turn a full or read-only disk into a message that names the place and the way out of a download."""
+    return explain_write_errors(
+        path,
+        "free some space or fix the folder's permissions and run the same command again, "
+        "or choose another folder with --data",
+    )
 
 
 def need_space(folder: Path, wanted: int) -> None:

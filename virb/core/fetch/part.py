@@ -18,7 +18,7 @@ if sys.platform != "win32":
     import fcntl
 
 
-class Part:
+class PartFile:
     """The unfinished file, and beside it what tells whether the server still has the same one."""
 
     def __init__(self, stream: IO[bytes], path: Path) -> None:
@@ -60,7 +60,7 @@ class Part:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[Part]:
+def claimed(path: Path) -> Iterator[PartFile]:
     """Open the unfinished file for this process alone: two writers would weave one wrong file."""
     while True:
         with ExitStack() as stack:
@@ -72,11 +72,11 @@ def claimed(path: Path) -> Iterator[Part]:
             except FileNotFoundError:
                 same = False
             if same:
-                yield from _kept_unless_empty(Part(stream, path))
+                yield from _kept_unless_empty(PartFile(stream, path))
                 return
 
 
-def _kept_unless_empty(part: Part) -> Iterator[Part]:
+def _kept_unless_empty(part: PartFile) -> Iterator[PartFile]:
     try:
         yield part
     except BaseException:
@@ -99,7 +99,7 @@ def _lock(stream: IO[bytes], path: Path) -> None:
             return
 
 
-def finish(part: Part, place: Path) -> None:
+def finish(part: PartFile, place: Path) -> None:
     """Give a finished file its name, and forget what was noted about it."""
     with explain_disk(place):
         if sys.platform == "win32":  # an open file cannot be renamed there; elsewhere the lock is kept until it is

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from virb.core.errors import DataError
 from virb.core.fetch.disk import by_megabyte, explain_disk, megabytes, need_space, size_text
-from virb.core.fetch.part import Part, claimed, finish
+from virb.core.fetch.part import PartFile, claimed, finish
 from virb.core.fetch.web import Cut, content_range, network, opener, validator_of
 from virb.core.progress import Progress, Silent
 
@@ -73,7 +73,7 @@ def download(
     return place
 
 
-def _fill(wanted: _Wanted, part: Part, progress: Progress) -> None:
+def _fill(wanted: _Wanted, part: PartFile, progress: Progress) -> None:
     """Fetch until the part is whole; a cut connection is tried again while it brings something new."""
     furthest, failures = part.size, 0
     while True:
@@ -95,7 +95,7 @@ def _fill(wanted: _Wanted, part: Part, progress: Progress) -> None:
             time.sleep(wait)
 
 
-def _attempt(wanted: _Wanted, part: Part, progress: Progress) -> None:
+def _attempt(wanted: _Wanted, part: PartFile, progress: Progress) -> None:
     """Ask for what is missing and write what comes."""
     if wanted.bytes is not None and part.size == wanted.bytes:
         return
@@ -118,7 +118,7 @@ def _attempt(wanted: _Wanted, part: Part, progress: Progress) -> None:
         raise Cut(f"the connection was cut at {size_text(part.size)} of {size_text(total)}")
 
 
-def _ask(wanted: _Wanted, part: Part) -> Any:
+def _ask(wanted: _Wanted, part: PartFile) -> Any:
     """Return the server's answer; one of 416 stands for a part that is whole already."""
     from virb import __version__
 
@@ -136,7 +136,7 @@ def _ask(wanted: _Wanted, part: Part) -> Any:
             _refused(wanted, part, error)
 
 
-def _refused(wanted: _Wanted, part: Part, error: urllib.error.HTTPError) -> NoReturn:
+def _refused(wanted: _Wanted, part: PartFile, error: urllib.error.HTTPError) -> NoReturn:
     """Say what an error of the server means: try later, start over, or it will never be there."""
     if error.code == 416:
         part.begin("")
@@ -151,7 +151,7 @@ def _refused(wanted: _Wanted, part: Part, error: urllib.error.HTTPError) -> NoRe
     ) from error
 
 
-def _agree(wanted: _Wanted, part: Part, answer: Any) -> int | None:
+def _agree(wanted: _Wanted, part: PartFile, answer: Any) -> int | None:
     """Set the part to where the answer begins; return the size of the whole file where the server tells it."""
     now, start = validator_of(answer.headers), part.size
     if answer.status == 206:
@@ -179,7 +179,7 @@ def _wrong_size(wanted: _Wanted, found: str) -> NoReturn:
     )
 
 
-def _check(wanted: _Wanted, path: Path, progress: Progress, part: Part | None = None) -> None:
+def _check(wanted: _Wanted, path: Path, progress: Progress, part: PartFile | None = None) -> None:
     """Compare size and checksums; a wrong part is removed, a wrong file that someone put there is only named."""
     found = {"size": f"{path.stat().st_size} bytes"}
     expected = {"size": f"{wanted.bytes} bytes" if wanted.bytes is not None else None}
