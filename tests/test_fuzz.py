@@ -19,15 +19,14 @@ from virb.cards.protocol import Protocol
 from virb.cards.select import TASKS, all_tasks
 from virb.cards.task import Task
 from virb.cards.yaml_files import read_yaml
+from virb.core.paths import card_folder
 from virb.data import read_dataset
 from virb.data.formats.mat import read_mat
 from virb.data.images import read_image
 from virb.records.record import read_record
 
 KINDS: dict[str, Any] = {"tasks": Task, "encoders": EncoderCard, "protocols": Protocol, "datasets": DataCard}
-ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = {kind: ROOT / kind if (ROOT / kind).is_dir() else ROOT / "virb" / kind for kind in KINDS}
-CARDS = {kind: sorted(folder.glob("*.yaml")) for kind, folder in FOLDERS.items()}
+CARDS = {kind: sorted(card_folder(kind).glob("*.yaml")) for kind in KINDS}
 
 
 @pytest.fixture(scope="module")

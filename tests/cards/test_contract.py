@@ -8,7 +8,7 @@ from typing import NamedTuple, get_args
 import pytest
 
 from virb import heads, sample
-from virb.cards import protocol as spec
+from virb.cards import task as spec
 from virb.cards.encoder import EncoderCard
 from virb.cards.protocol import Protocol
 from virb.cards.select import ENCODERS, GROUPS, PROTOCOLS, SCHEMES, TASKS

@@ -93,7 +93,7 @@ def test_heads_trained_from_disk_are_those_trained_from_memory(small: World) -> 
             view=View("squash", 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
             loss="binary",
             training=rules(batch=2, epochs=2),
-            metric=metric_for("iou", "bench", "bench", 2),
+            metric=metric_for("iou", 2),
             name="bench",
             device=CPU,
         )

@@ -97,7 +97,7 @@ def run(
         view=VIEW,
         loss="cross_entropy" if world.kind == "classes" else "l1",
         training=plan,
-        metric=metric_for(name, "test", "test", len(CLASSES)),
+        metric=metric_for(name, len(CLASSES)),
         name="t",
         device=CPU,
         precision=precision,
@@ -153,7 +153,7 @@ def test_a_rule_that_the_maps_tell_is_learnt(kind: LabelKind) -> None:
     fitted = run(world, training(epochs=30, learning_rates=(1e-4, 3e-2)))
     assert fitted.setting.learning_rate == 3e-2
     test = world.dataset.test
-    metric = metric_for("pixel_accuracy" if kind == "classes" else "pixel_mae", "test", "test", 3)
+    metric = metric_for("pixel_accuracy" if kind == "classes" else "pixel_mae", 3)
     rows = [
         metric.statistics(predictions[0], wanted).numpy()
         for predictions, wanted in predict_pixels(fitted, world.features, world.targets, test, CPU, batch=5)

@@ -17,6 +17,7 @@ from virb.core import stopping
 from virb.core.errors import DamagedEntry, OutputError
 from virb.core.progress import Progress, Silent
 from virb.core.types import Features
+from virb.data.facts import metric_of
 from virb.encode.encoder import Encoder
 from virb.encode.features import head_precision
 from virb.encode.load import check_encoder, load_encoder
@@ -32,7 +33,7 @@ from virb.heads.fit import (
     on_device,
 )
 from virb.heads.fit.denormals import denormals_flushed
-from virb.metrics import METRICS, metric_for
+from virb.metrics import METRICS
 from virb.records.record import Record, write
 from virb.run import virb2021
 from virb.run.journal import Followed, following
@@ -325,7 +326,7 @@ def _fit_pixels(
             view=image_set.view,
             loss=task.loss,
             training=training,
-            metric=metric_for(prepared.metrics[0], task.dataset, task.target, len(dataset.classes)),
+            metric=metric_of(task, prepared.metrics[0], len(dataset.classes)),
             name=task.name,
             device=options.device,
             advance=advance,

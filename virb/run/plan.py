@@ -13,9 +13,9 @@ from virb.cards.protocol import Neighbours, PixelTraining, Protocol, Training
 from virb.cards.select import Selection, task
 from virb.cards.task import Task
 from virb.core.errors import DataError, MissingData, Unsuited, UsageError, VirbError
+from virb.core.target import ANYWHERE
 from virb.core.types import Dataset, Numerics, Pool, Split, View, unique_rows
 from virb.data import read_dataset
-from virb.data.boxes import ANYWHERE
 from virb.data.images import unreadable
 from virb.data.tiles import Mosaic, Pieces, cut
 from virb.encode.encoder import Encoder

@@ -12,9 +12,10 @@ import torch
 from virb.core.digest import seed_of
 from virb.core.errors import NumericsError
 from virb.core.types import IGNORED, Dataset, Features
+from virb.data.facts import metric_of
 from virb.data.targets import Targets, any_known
 from virb.heads.fit import Fitted, FittedNeighbours, PixelFitted, predict, predict_neighbours, predict_pixels
-from virb.metrics import MeanIoU, Metric, PositionFloor, best_rarity, class_accuracies, coarsened, metric_for
+from virb.metrics import Metric, PositionFloor, best_rarity, class_accuracies, coarsened
 from virb.metrics.stats import Interval, bootstrap, interval
 from virb.records.record import (
     Score,
@@ -136,8 +137,7 @@ def _check_finite(outputs: torch.Tensor) -> None:
 
 
 def _metrics(job: Job) -> list[Metric]:
-    task, classes = job.task, len(job.prepared.dataset.classes)
-    return [metric_for(name, task.dataset, task.target, classes) for name in job.prepared.metrics]
+    return [metric_of(job.task, name, len(job.prepared.dataset.classes)) for name in job.prepared.metrics]
 
 
 def value_of(metric: Metric, rows: np.ndarray) -> float:
@@ -187,8 +187,9 @@ def breakdown_of(
     """Return the score class by class: accuracy of images, intersection over union of pixels."""
     if predictions is not None:
         shares = class_accuracies(targets, predictions, len(classes))
-    elif isinstance(primary, MeanIoU):
-        shares = np.mean([primary.per_class(primary.totals(rows)) for rows in statistics], axis=0)
     else:
-        return {}
+        by_seed = [own for rows in statistics if (own := primary.per_class(primary.totals(rows))) is not None]
+        if not by_seed:
+            return {}
+        shares = np.mean(by_seed, axis=0)
     return {name: number(round(float(share), 6)) for name, share in zip(classes, shares, strict=True)}

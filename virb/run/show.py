@@ -14,6 +14,7 @@ from virb.cards.encoder import EncoderCard
 from virb.cards.select import Selection
 from virb.core.progress import Progress, Silent
 from virb.core.types import Features
+from virb.data.facts import metric_of
 from virb.data.tiles import Predicted
 from virb.encode.load import check_encoder, load_encoder
 from virb.heads.fit import (
@@ -21,7 +22,6 @@ from virb.heads.fit import (
     predict_pixels,
 )
 from virb.heads.fit.denormals import denormals_flushed
-from virb.metrics import metric_for
 from virb.records.record import beside, write
 from virb.run.harness import _features, _Measured, _measured
 from virb.run.options import Options
@@ -74,8 +74,8 @@ def _show(
 
 def _answers(job: Job, measured: _Measured, features: Features, options: Options, count: int) -> Answers:
     """Return some test samples with what the first seed's head makes of them."""
-    task, dataset, fitted, truth = job.task, job.prepared.dataset, measured.fitted, measured.truth
-    metric = metric_for(job.prepared.metrics[0], task.dataset, task.target, len(dataset.classes))
+    dataset, fitted, truth = job.prepared.dataset, measured.fitted, measured.truth
+    metric = metric_of(job.task, job.prepared.metrics[0], len(dataset.classes))
     rows, classes = measured.scored.statistics[metric.name][0], measured.scored.predictions
     if classes is not None:
         return image_answers(metric, dataset, rows, classes[0], count)

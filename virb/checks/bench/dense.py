@@ -84,7 +84,7 @@ def measure(made: World, batch: int, rounds: int, device: torch.device) -> tuple
         view=View("squash", made.size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
         loss=LOSS,
         training=rules(batch, rounds + 1),
-        metric=metric_for("iou", "bench", "bench", len(CLASSES)),
+        metric=metric_for("iou", len(CLASSES)),
         name="bench",
         device=device,
         advance=advance,
