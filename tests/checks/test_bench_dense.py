@@ -89,7 +89,7 @@ def test_heads_trained_from_disk_are_those_trained_from_memory(small: World) -> 
             training=rules(batch=2, epochs=2),
             head="upshuffle",
             classes=2,
-            metric=metric_for("iou", "bench", "bench", 2),
+            metric=metric_for("iou", 2),
             name="bench",
             device=CPU,
             loss="binary",

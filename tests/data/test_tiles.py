@@ -18,9 +18,11 @@ from virb.cards.encoder_names import encoder_card
 from virb.cards.select import TASKS, Selection, protocol, select_tasks
 from virb.core.errors import DataError
 from virb.core.progress import Silent
+from virb.core.target import ANYWHERE, Draw
 from virb.core.types import IGNORED, Dataset, LabelKind, Labels, Pool, Split
 from virb.data import tiles
-from virb.data.boxes import ANYWHERE, Box, Draw, draw, grid
+from virb.data.boxes import Box, draw, grid
+from virb.data.facts import metric_of
 from virb.data.images import read_image, squash
 from virb.data.targets import load_targets, read_target
 from virb.data.tiles import Mosaic, cut
@@ -28,7 +30,6 @@ from virb.encode.load import load_encoder
 from virb.heads import fit
 from virb.heads.fit import pixel
 from virb.heads.fit.source import Source
-from virb.metrics import metric_for
 from virb.records.record import Record, read_record
 from virb.run import harness
 from virb.run.cost import estimate
@@ -361,7 +362,7 @@ def test_the_floor_of_a_tiled_task_is_the_best_constant_of_whole_pictures(
     data = item.dataset
     assert data.labels is not None
     targets = load_targets(data, 64, replace(given, cache=tmp_path).features().store).take(data.train.targets).numpy()
-    metric = metric_for(item.metrics[0], item.task.dataset, item.task.target, len(data.classes))
+    metric = metric_of(item.task, item.metrics[0], len(data.classes))
     constant, rows = metric.constant(targets, len(data.classes)), []
     for row in data.test.targets:
         wanted = np.moveaxis(found, 2, 0) if (found := data.labels.read(int(row))).ndim == 3 else found
@@ -391,7 +392,7 @@ def test_statistics_are_those_of_pictures_predicted_pixel_by_pixel(name: str, sm
     data, shown = item.dataset, item.shown
     assert item.pieces is not None
     assert data.labels is not None
-    metric = metric_for(item.metrics[0], item.task.dataset, item.task.target, len(data.classes))
+    metric = metric_of(item.task, item.metrics[0], len(data.classes))
     source = Source(features, truth.targets, CPU)
     ours = [
         metric.statistics(predictions[0], wanted)

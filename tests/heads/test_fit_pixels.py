@@ -93,7 +93,7 @@ def run(
         training=plan,
         head=head,
         classes=len(world.dataset.classes),
-        metric=metric_for(name, "test", "test", len(CLASSES)),
+        metric=metric_for(name, len(CLASSES)),
         name="t",
         device=CPU,
         loss="cross_entropy" if world.kind == "classes" else "l1",
@@ -153,7 +153,7 @@ def test_a_rule_that_the_maps_tell_is_learnt(kind: LabelKind) -> None:
     fitted = run(world, training(epochs=30, learning_rates=(1e-4, 3e-2)))
     assert fitted.choice.setting.learning_rate == 3e-2
     test = world.dataset.test
-    metric = metric_for("pixel_accuracy" if kind == "classes" else "pixel_mae", "test", "test", 3)
+    metric = metric_for("pixel_accuracy" if kind == "classes" else "pixel_mae", 3)
     rows = [
         metric.statistics(predictions[0], wanted).numpy()
         for predictions, wanted in fitted.answers(world.features, test, batch=5)

@@ -314,7 +314,7 @@ def test_nothing_is_scaled_and_nothing_is_clipped(monkeypatch: pytest.MonkeyPatc
         view=View("squash", 32, (0.0,) * 3, (1.0,) * 3),
         loss="l1",
         training=short,
-        metric=metric_for("published_l1", "t", "t"),
+        metric=metric_for("published_l1"),
         name="t",
         device=CPU,
     )

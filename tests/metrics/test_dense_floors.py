@@ -123,7 +123,7 @@ def test_pictures_of_another_size_take_the_nearest_position() -> None:
 
 @pytest.mark.parametrize("name", sorted(PIXEL_METRICS | PUBLISHED_METRICS))
 def test_every_metric_can_score_its_constant(name: str) -> None:
-    metric = metric_for(name, "egohands", "hands", CLASSES)
+    metric = metric_for(name, CLASSES)
     kind = getattr(metric, "kind", "classes")
     target = {"classes": labels(), "values": depths(), "flow": depths((11, 2, 6, 5))}[kind]
     output = torch.from_numpy(metric.constant(target.numpy(), CLASSES))
@@ -212,7 +212,7 @@ def masks() -> torch.Tensor:
 
 def test_for_an_overlap_the_constant_map_says_what_is_rare_where_it_is_likeliest() -> None:
     """By hand: all of the left half overlaps 48 of 12 * 10 + 12; both halves 60 of 240; nothing 0."""
-    floor, metric = PositionFloor("classes", 2), metric_for("iou", "test", "test", 2)
+    floor, metric = PositionFloor("classes", 2), metric_for("iou", 2)
     floor.add(masks())
     rarity = best_rarity(floor, metric, masks().split(3))  # type: ignore[no-untyped-call]
     constant = floor.output(rarity=rarity)
@@ -225,13 +225,13 @@ def test_for_an_overlap_the_constant_map_says_what_is_rare_where_it_is_likeliest
 def test_for_the_share_of_right_pixels_the_most_frequent_class_is_best() -> None:
     floor = PositionFloor("classes", CLASSES)
     floor.add(labels())
-    assert best_rarity(floor, metric_for("pixel_accuracy", "test", "test", CLASSES), [labels()]) == 0.0
+    assert best_rarity(floor, metric_for("pixel_accuracy", CLASSES), [labels()]) == 0.0
 
 
 def test_no_power_is_better_than_the_chosen_one() -> None:
     common = torch.from_numpy(np.random.default_rng(3).random((20, 6, 5)) < 0.4)
     wanted = labels(20).where(~common, 0)  # so that one class is the most frequent almost everywhere
-    floor, metric = PositionFloor("classes", CLASSES), metric_for("miou", "test", "test", CLASSES)
+    floor, metric = PositionFloor("classes", CLASSES), metric_for("miou", CLASSES)
     floor.add(wanted)
     values = []
     for rarity in (best_rarity(floor, metric, [wanted]), *np.linspace(0, 1, 11)):

@@ -1,198 +1,22 @@
-"""Metrics of pixels against plain loops, scikit-learn and examples worked by hand, and against their promises."""
+"""Metrics of pixels: examples worked by hand, and what every one of them promises."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
+from pixel_metrics import ALL, CLASS_METRICS, every, metric, picture, pixels, rows, value
 
 from virb.cards import task as task_cards
 from virb.core.errors import DataError
-from virb.core.paths import card_folder
 from virb.core.types import IGNORED
-from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, MeanIoU, Metric, PixelRatio, metric_for
+from virb.metrics import METRICS, PIXEL_METRICS, MeanIoU
 from virb.metrics.common import in_chunks
-from virb.metrics.pixel import CENTRE, EIGEN_CROP
-from virb.metrics.stats import bootstrap, weight_blocks
-
-CLASSES = 5
-ALL = PIXEL_METRICS | PUBLISHED_METRICS
-CLASS_METRICS = ["iou", "miou", "hand_iou", "pixel_accuracy", "published_iou", "published_miou"]
-FLOW_METRICS = ["epe", "fl_all"]
-
-Pixels = tuple[np.ndarray, np.ndarray]
-every = pytest.mark.parametrize("name", sorted(ALL))
-
-
-def metric(name: str) -> Metric:
-    """Return a metric for pictures of five classes."""
-    return metric_for(name, "egohands", "hands", CLASSES)
-
-
-def pixels(name: str, count: int = 7, height: int = 12, width: int = 10, seed: int = 0) -> Pixels:
-    """Predictions that are right half of the time; a fifth of the target is void, and all of the fourth picture."""
-    random = np.random.default_rng(seed)
-    shape = (count, height, width)
-    if name in CLASS_METRICS:
-        target: np.ndarray = random.choice(CLASSES - 1, shape, p=[0.6, 0.2, 0.15, 0.05]).astype(
-            np.uint8
-        )  # the last is nowhere
-        output = np.where(random.random(shape) < 0.5, target, random.integers(0, CLASSES - 1, shape)).astype(np.int64)
-        void: float = IGNORED
-    elif name in FLOW_METRICS:
-        target = random.normal(scale=60, size=(count, 2, height, width)).astype(np.float32)
-        output = target + random.normal(scale=3, size=target.shape).astype(np.float32)
-        void = math.nan
-    else:
-        target = random.uniform(0.5, 9, shape).astype(np.float32)
-        output = (target * np.exp(random.normal(scale=0.3, size=shape))).astype(np.float32)
-        void = math.nan
-    gone = random.random(shape) < 0.2
-    gone[3:4] = True
-    target[np.broadcast_to(gone[:, None], target.shape) if name in FLOW_METRICS else gone] = void
-    return output, target
-
-
-def rows(found: Metric, output: np.ndarray, target: np.ndarray) -> np.ndarray:
-    return found.statistics(torch.from_numpy(output), torch.from_numpy(target)).numpy()
-
-
-def value(found: Metric, output: np.ndarray, target: np.ndarray) -> float:
-    return float(found.value(found.totals(rows(found, output, target))))
-
-
-# --- references: one pixel after another ---------------------------------------------------------------------------
-
-
-def pairs(output: np.ndarray, target: np.ndarray) -> Iterator[list[tuple[float, float]]]:
-    """Yield each picture's (predicted, true) of pixels that have a target."""
-    for picture, truth in zip(output, target, strict=True):
-        void = (lambda true: true == IGNORED) if truth.dtype == np.uint8 else math.isnan
-        listed = zip(picture.ravel().tolist(), truth.ravel().tolist(), strict=True)
-        yield [(found, true) for found, true in listed if not void(true)]
-
-
-def per_picture(score: Callable[[list[tuple[float, float]]], float]) -> Callable[[np.ndarray, np.ndarray], float]:
-    def mean(output: np.ndarray, target: np.ndarray) -> float:
-        return float(np.mean([score(picture) for picture in pairs(output, target) if picture]))
-
-    return mean
-
-
-def over_all(output: np.ndarray, target: np.ndarray) -> list[tuple[float, float]]:
-    return [pair for picture in pairs(output, target) for pair in picture]
-
-
-def overlap(listed: list[tuple[float, float]]) -> float:
-    both = sum(1 for found, true in listed if found > 0 and true > 0)
-    either = sum(1 for found, true in listed if found > 0 or true > 0)
-    return both / either
-
-
-def mean_overlap(output: np.ndarray, target: np.ndarray) -> float:
-    listed, shares = over_all(output, target), []
-    for label in range(CLASSES):
-        both = sum(1 for found, true in listed if found == label and true == label)
-        either = sum(1 for found, true in listed if label in (found, true))
-        if either:
-            shares.append(both / either)
-    return sum(shares) / len(shares)
-
-
-def published_mean_overlap(listed: list[tuple[float, float]]) -> float:
-    shares = []
-    for label in sorted({true for _, true in listed} - {0}):
-        both = sum(1 for found, true in listed if found == label and true == label)
-        either = sum(1 for found, true in listed if label in (found, true))
-        shares.append((both + 1e-8) / (either + 1e-8))
-    return sum(shares) / len(shares)
-
-
-def log_spread(listed: list[tuple[float, float]]) -> float:
-    differences = [math.log(found) - math.log(true) for found, true in listed]
-    square, mean = sum(d * d for d in differences) / len(listed), sum(differences) / len(listed)
-    return math.sqrt(square - mean**2)
-
-
-def flow_errors(output: np.ndarray, target: np.ndarray) -> list[tuple[float, float]]:
-    """Return (length of the error, length of the flow) of every known pixel."""
-    found = []
-    for picture, truth in zip(output.astype(float), target.astype(float), strict=True):
-        for y in range(truth.shape[1]):
-            for x in range(truth.shape[2]):
-                if not np.isnan(truth[:, y, x]).any():
-                    u, v = picture[:, y, x] - truth[:, y, x]
-                    found.append((math.hypot(u, v), math.hypot(*truth[:, y, x])))
-    return found
-
-
-REFERENCES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "iou": lambda output, target: overlap(over_all(output, target)),
-    "hand_iou": lambda output, target: overlap(over_all(output, target)),
-    "miou": mean_overlap,
-    "pixel_accuracy": lambda output, target: float(np.mean([a == b for a, b in over_all(output, target)])),
-    "pixel_mae": per_picture(lambda listed: sum(abs(a - b) for a, b in listed) / len(listed)),
-    "rmse": per_picture(lambda listed: math.sqrt(sum((a - b) ** 2 for a, b in listed) / len(listed))),
-    "absrel": per_picture(lambda listed: sum(abs(a - b) / b for a, b in listed) / len(listed)),
-    "delta1": per_picture(lambda listed: sum(max(a / b, b / a) < 1.25 for a, b in listed) / len(listed)),
-    "scale_invariant": per_picture(log_spread),
-    "epe": lambda output, target: float(np.mean([error for error, _ in flow_errors(output, target)])),
-    "fl_all": lambda output, target: float(
-        np.mean([error > 3 and error / length > 0.05 for error, length in flow_errors(output, target)])
-    ),
-    "published_iou": per_picture(
-        lambda listed: (
-            (sum(a > 0 and b > 0 for a, b in listed) + 1e-8) / (sum(a > 0 or b > 0 for a, b in listed) + 1e-8)
-        )
-    ),
-    "published_miou": per_picture(published_mean_overlap),
-    "published_l1": per_picture(lambda listed: sum(abs(a - b) for a, b in listed) / len(listed)),
-}
-
-
-@every
-@pytest.mark.parametrize("seed", range(3))
-def test_metrics_agree_with_a_loop_over_pixels(name: str, seed: int) -> None:
-    output, target = pixels(name, seed=seed)
-    assert value(metric(name), output, target) == pytest.approx(REFERENCES[name](output, target), rel=1e-10)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_classes_agree_with_scikit_learn(seed: int) -> None:
-    output, target = pixels("miou", seed=seed)
-    kept = target != IGNORED
-    found, true = output[kept], target[kept]
-    assert value(metric("miou"), output, target) == pytest.approx(jaccard_score(true, found, average="macro"))
-    assert value(metric("hand_iou"), output, target) == pytest.approx(jaccard_score(true > 0, found > 0))
-    assert value(metric("pixel_accuracy"), output, target) == pytest.approx(accuracy_score(true, found))
-
-
-def test_counts_are_those_of_the_confusion_matrix_picture_by_picture() -> None:
-    output, target = pixels("miou")
-    found = rows(metric("miou"), output, target)
-    assert found.shape == (7, 3 * CLASSES)
-    for row, picture, truth in zip(found, output, target, strict=True):
-        kept = truth != IGNORED
-        matrix = (
-            confusion_matrix(truth[kept], picture[kept], labels=range(CLASSES))
-            if kept.any()
-            else np.zeros((CLASSES, CLASSES))
-        )
-        hits = matrix.diagonal()
-        np.testing.assert_array_equal(row, np.concatenate([hits, matrix.sum(0) - hits, matrix.sum(1) - hits]))
-
 
 # --- examples worked by hand ---------------------------------------------------------------------------------------
-
-
-def picture(rows_of_pixels: list[list[float]], kind: type = np.float32) -> np.ndarray:
-    return np.array([rows_of_pixels], dtype=kind)
 
 
 def test_foreground_of_two_pictures_worked_by_hand() -> None:
@@ -384,17 +208,6 @@ def test_no_pictures_are_no_number_and_no_warning(name: str) -> None:
     assert np.isnan(value(metric(name), output[3:4], target[3:4]))
 
 
-@every
-def test_each_replicate_of_the_bootstrap_is_the_value_of_the_resampled_pictures(name: str) -> None:
-    output, target = pixels(name, count=9)
-    found, groups = metric(name), np.array([0, 0, 1, 2, 2, 3, 4, 5, 5])
-    replicates = bootstrap([rows(found, output, target)], groups, "test", found.totals, found.value, 40)
-    weights = np.concatenate(list(weight_blocks(groups, "test", 40)))
-    for replicate, weight in zip(replicates, weights, strict=True):
-        drawn = np.repeat(np.arange(9), weight.astype(int))
-        assert replicate == pytest.approx(REFERENCES[name](output[drawn], target[drawn]), rel=1e-9)
-
-
 def test_a_class_that_a_replicate_has_not_drawn_is_absent_from_its_mean() -> None:
     target = np.array([[[0, 0]], [[1, 1]], [[2, 2]]], np.uint8)
     output = np.array([[[0, 0]], [[1, 0]], [[0, 2]]], np.int64)
@@ -416,106 +229,6 @@ def test_more_pixels_than_a_float_can_count_are_counted() -> None:
     one = rows(found, np.zeros((1, 4097, 4097), np.int64), np.zeros((1, 4097, 4097), np.uint8))
     assert one.tolist() == [[4097.0**2, 4097.0**2]]  # 2 ** 24 + 8193, which is odd
     assert found.totals(np.repeat(one, 3, axis=0)).tolist() == [3 * 4097.0**2] * 2
-
-
-# --- data sets -----------------------------------------------------------------------------------------------------
-
-
-def depth_metric(name: str, dataset: str = "nyu", target: str = "depth") -> PixelRatio:
-    found = metric_for(name, dataset, target)
-    assert isinstance(found, PixelRatio)
-    return found
-
-
-def test_nyu_depth_is_scored_inside_the_crop_and_within_ten_metres() -> None:
-    random = np.random.default_rng(0)
-    target = random.uniform(-0.5, 11, (2, 480, 640)).astype(np.float32)
-    output = random.uniform(-1, 15, target.shape).astype(np.float32)
-    expected = []
-    for picture, truth in zip(output.astype(float), target.astype(float), strict=True):
-        inside = np.zeros(truth.shape, bool)
-        inside[45:471, 41:601] = True
-        inside &= (truth > 1e-3) & (truth < 10)
-        found, true = np.clip(picture[inside], 1e-3, 10), truth[inside]
-        ratio = np.maximum(found / true, true / found)
-        expected.append(
-            [
-                (ratio < 1.25).mean(),
-                (np.abs(found - true) / true).mean(),
-                np.sqrt(((found - true) ** 2).mean()),
-                np.std(np.log(found) - np.log(true)),
-            ]
-        )
-    names = ["delta1", "absrel", "rmse", "scale_invariant"]
-    assert [value(depth_metric(name), output, target) for name in names] == pytest.approx(np.mean(expected, axis=0))
-    assert depth_metric("rmse").unit == "m"
-    assert depth_metric("absrel").unit == "ratio"
-    assert depth_metric("rmse", "nyu_depth") == depth_metric("rmse")
-
-
-def test_depth_at_a_limit_is_outside() -> None:
-    found = replace(depth_metric("rmse"), window=None, limits=(1.0, 10.0))
-    assert value(found, picture([[2, 4, 2]]), picture([[1, 3, 10]])) == 1.0
-    assert np.isnan(value(found, picture([[2, 2]]), picture([[1, 10]])))
-
-
-@pytest.mark.parametrize("size", [(480, 640), (240, 320), (224, 224), (96, 96)])
-def test_the_crop_scales_with_the_picture(size: tuple[int, int]) -> None:
-    """A pixel is inside where its middle is."""
-    height, width = size
-    down, across = (np.arange(height) + 0.5) / height * 480, (np.arange(width) + 0.5) / width * 640
-    inside = ((down >= 45) & (down < 471))[:, None] & ((across >= 41) & (across < 601))
-    numbers = torch.arange(height * width).view(height, width)
-    assert EIGEN_CROP.cut(numbers).flatten().tolist() == np.flatnonzero(inside).tolist()
-    assert EIGEN_CROP.cut(numbers.expand(3, 2, height, width)).shape[:2] == (3, 2)
-
-
-def test_inpainting_is_scored_in_its_blank_square_only() -> None:
-    found = metric_for("pixel_mae", "taskonomy", "inpainting")
-    target, output = np.zeros((1, 3, 224, 224), np.float32), np.ones((1, 3, 224, 224), np.float32)
-    output[:, :, 64:160, 64:160] = 0.25
-    assert value(found, output, target) == 0.25
-    assert CENTRE.cut(torch.zeros(112, 112)).shape == (48, 48)
-    assert value(PIXEL_METRICS["pixel_mae"], output, target) > 0.8
-
-
-def test_taskonomy_depth_has_no_crop_and_its_own_limits() -> None:
-    found = depth_metric("rmse", "taskonomy", "depth_zbuffer")
-    assert (found.window, found.limits, found.unit) == (None, (1e-3, 128.0), "m")
-    assert value(found, picture([[20, 500]]), picture([[22, 126]])) == pytest.approx(2.0)
-
-
-@pytest.mark.parametrize(
-    ("task", "expected"),
-    [
-        ("nyu_depth", ("share", (1e-3, 10.0), EIGEN_CROP)),
-        ("taskonomy_depth", ("share", (1e-3, 128.0), None)),
-        ("taskonomy_inpainting", ("colour", None, CENTRE)),
-        ("thor_depth", ("value", None, None)),
-    ],
-)
-def test_task_cards_are_measured_by_the_rules_of_their_data_sets(task: str, expected: tuple[object, ...]) -> None:
-    card = task_cards.Task.read(card_folder("tasks") / f"{task}.yaml")
-    found = metric_for(card.metric, card.dataset, card.target)
-    assert isinstance(found, PixelRatio)
-    assert (found.unit, found.limits, found.window) == expected
-
-
-def test_other_data_sets_take_every_value_as_it_is() -> None:
-    assert metric_for("rmse", "thor_depth", "depth") == PIXEL_METRICS["rmse"]
-    assert metric_for("iou", "nyu", "walkable") == PIXEL_METRICS["iou"]
-    assert metric_for("published_l1", "nyu", "depth") == PUBLISHED_METRICS["published_l1"]
-    assert metric_for("top1", "dtd", "texture", 47) == METRICS["top1"]
-    assert value(metric_for("pixel_mae", "thor_depth", "depth"), picture([[-1, 0]]), picture([[0, 0]])) == 0.5
-
-
-@pytest.mark.parametrize("dataset", ["cityscapes", "coco_panoptic"])
-def test_where_class_0_is_no_background_it_is_not_skipped_as_published(dataset: str) -> None:
-    target, output = picture([[0, 0], [1, 1]], np.uint8), picture([[0, 1], [1, 1]], np.int64)
-    streets = metric_for("published_miou", dataset, "semantic", 19)
-    hands = metric_for("published_miou", "egohands", "hands", 5)
-    assert value(streets, output, target) == pytest.approx((1 / 2 + 2 / 3) / 2)
-    assert value(hands, output, target) == pytest.approx(2 / 3)
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------

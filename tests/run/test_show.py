@@ -17,12 +17,13 @@ from virb.cards.select import protocol, select_tasks
 from virb.cli import main
 from virb.core.errors import MissingData
 from virb.core.types import IGNORED, Dataset, LabelKind, Labels, Pool, Split
+from virb.data.facts import facts_of
 from virb.metrics import metric_for
 from virb.records.record import Record, read_all, read_record
 from virb.run import harness
 from virb.run.options import Asked, Options
 from virb.run.pictures import prediction_sheet
-from virb.run.pictures.answers import Answers, counted, spread
+from virb.run.pictures.answers import Answers, spread
 from virb.run.pictures.colours import UNSCORED_FLOW, Scale, class_colours, draw_error, draw_target, error_of
 from virb.run.pictures.layout import ALARM, GAP, INK, MARGIN, PAPER, Words, cut, folded
 from virb.run.show import show
@@ -257,19 +258,19 @@ def test_errors_are_worked_by_hand() -> None:
 def test_what_the_metric_does_not_look_at_is_not_scored_in_the_picture() -> None:
     depth = torch.full((96, 96), 2.0)
     depth[40, 40], depth[50, 50] = 11.0, torch.nan
-    looked = counted(metric_for("delta1", "nyu", "depth"), "values", depth)
+    looked = metric_for("delta1", 0, facts_of("nyu", "depth")).counted(depth)
     assert not looked[:9].any()  # the border outside of Eigen's crop
     assert not looked[40, 40]
     assert not looked[50, 50]
     assert looked[60, 60]
-    hidden = counted(metric_for("pixel_mae", "taskonomy", "inpainting"), "values", torch.zeros(3, 224, 224))
+    hidden = metric_for("pixel_mae", 0, facts_of("taskonomy", "inpainting")).counted(torch.zeros(3, 224, 224))
     assert hidden.sum() == 96 * 96
     assert hidden[64:160, 64:160].all()
     classes = torch.tensor([[0, IGNORED]], dtype=torch.uint8)
-    assert counted(metric_for("miou", "pets", "trimap", 2), "classes", classes).tolist() == [[True, False]]
+    assert metric_for("miou", 2).counted(classes).tolist() == [[True, False]]
     flow = torch.zeros(2, 1, 2)
     flow[1, 0, 1] = torch.nan
-    assert counted(metric_for("epe", "kitti_flow", "flow"), "flow", flow).tolist() == [[True, False]]
+    assert metric_for("epe").counted(flow).tolist() == [[True, False]]
 
 
 # Which samples
@@ -277,7 +278,7 @@ def test_what_the_metric_does_not_look_at_is_not_scored_in_the_picture() -> None
 
 @pytest.mark.parametrize(("name", "worst"), [("delta1", 0.0), ("pixel_mae", 20.0)])
 def test_samples_go_from_the_worst_to_the_best_at_even_steps(name: str, worst: float) -> None:
-    metric = metric_for(name, "thor", "depth")
+    metric = metric_for(name)
     values = np.random.default_rng(0).permutation(21).astype(float)
     rows, found = spread(metric, np.stack([values, np.ones(21)], 1), "digest", 5)
     steps = [0.0, 5.0, 10.0, 15.0, 20.0]
@@ -286,7 +287,7 @@ def test_samples_go_from_the_worst_to_the_best_at_even_steps(name: str, worst: f
 
 
 def test_samples_with_nothing_to_score_are_left_out_and_equal_ones_drawn_by_the_digest() -> None:
-    metric = metric_for("delta1", "thor", "depth")
+    metric = metric_for("delta1")
     statistics = np.ones((30, 2))
     statistics[:10] = 0.0
     rows, _ = spread(metric, statistics, "one", 6)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from virb.cards.card import Card, Frozen
 from virb.cards.task import Positive
+from virb.core.target import TargetFacts
 
 Access = Literal["open", "registration", "by hand", "gone"]
 
@@ -30,7 +31,9 @@ class Archive(Frozen):
 class DataCard(Card):
     """Where a data set comes from, where it lies, and what is known of it."""
 
-    descriptive = frozenset({"title", "licence", "home", "access", "archives", "steps", "size", "from_memory"})
+    descriptive = frozenset(
+        {"title", "licence", "home", "access", "archives", "steps", "size", "from_memory", "adapter", "targets"}
+    )
 
     home: str
     licence: str
@@ -41,6 +44,10 @@ class DataCard(Card):
     """Where it is looked for below the data folder; the first is where a download puts it."""
     proof: Annotated[tuple[str, ...], Field(min_length=1)]
     """Files or folders of which one must be in the folder: that is how the data set is known."""
+    adapter: Annotated[str, Field(pattern=r"^\w+:\w+$")] = ""
+    """Its module below virb/data/sets and the function in it; by default its own name and `read`."""
+    targets: dict[str, TargetFacts] = Field(default_factory=dict)
+    """Targets of which something is particular, and what."""
     archives: tuple[Archive, ...] = ()
     steps: str = ""
     """What to do by hand, where a program may not fetch it."""

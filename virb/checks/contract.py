@@ -89,7 +89,7 @@ def _task(path: Path) -> Iterator[Clause]:
 
 def _task_fits(task: Task, dataset: Dataset) -> Iterator[Clause]:
     """Check a task against the data that it will meet."""
-    from virb.metrics import metric_for
+    from virb.data.facts import metric_of
 
     given = dataset.test.index.shape[1]
     wrong = f"the card says {task.frames}, {task.dataset} gives {given}" if given != task.frames else ""
@@ -102,7 +102,7 @@ def _task_fits(task: Task, dataset: Dataset) -> Iterator[Clause]:
         checks: list[Clause] = []
         count = len(dataset.classes)
         for metric in (task.metric, *task.also):
-            _try(checks, f"metric {metric}", partial(metric_for, metric, task.dataset, task.target, count))
+            _try(checks, f"metric {metric}", partial(metric_of, task, metric, count))
         yield from checks
     if not pixels:
         few = len(set(dataset.train.targets.tolist())) < 2

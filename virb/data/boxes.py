@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
+from virb.core.target import Draw
 
 
 class Box(NamedTuple):
@@ -27,20 +28,6 @@ class Tile(NamedTuple):
     bottom: int
     left: int
     right: int
-
-
-@dataclass(frozen=True)
-class Draw:
-    """How training boxes are drawn: by default of the size of a view, anywhere inside the picture."""
-
-    zoom: tuple[float, float] = (1.0, 1.0)
-    """Between which factors the picture is enlarged before it is cut, each as likely."""
-    flips: bool = False
-    tries: int = 1
-    """How often at most a box is drawn until it holds what is looked for."""
-
-
-ANYWHERE = Draw()
 
 
 def draw(

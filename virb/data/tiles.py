@@ -17,8 +17,9 @@ from PIL import Image
 
 from virb.core.digest import seed_of
 from virb.core.errors import DataError
+from virb.core.target import Draw
 from virb.core.types import IGNORED, Dataset, LabelKind, Labels, Pool, Predicted, Split
-from virb.data.boxes import Box, Draw, Tile, draw, grid
+from virb.data.boxes import Box, Tile, draw, grid
 from virb.data.images import image_size, read_image
 
 

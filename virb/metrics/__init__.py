@@ -12,7 +12,7 @@ from virb.metrics.common import Direction, Metric
 from virb.metrics.floor import PositionFloor, best_rarity, coarsened
 from virb.metrics.image import METRICS, Mean, MeanPerClass, class_accuracies
 from virb.metrics.overlap import MeanIoU, PublishedMeanIoU
-from virb.metrics.pixel import PIXEL_METRICS, PUBLISHED_METRICS, PixelRatio, Window, metric_for
+from virb.metrics.pixel import PIXEL_METRICS, PUBLISHED_METRICS, PixelRatio, metric_for
 
 __all__ = [
     "METRICS",
@@ -26,7 +26,6 @@ __all__ = [
     "PixelRatio",
     "PositionFloor",
     "PublishedMeanIoU",
-    "Window",
     "best_rarity",
     "class_accuracies",
     "coarsened",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from virb.core.errors import DataError
+from virb.core.target import TargetFacts
 from virb.core.types import IGNORED
 
 if TYPE_CHECKING:
@@ -38,6 +39,16 @@ class Metric(Protocol):
     def ceiling(self) -> float:
         """The best value there can be."""
 
+    @property
+    def rank(self) -> int:
+        """How many of an image's best outputs hold a hit; 0 where the number is a distance between classes."""
+
+    def fitted_to(self, facts: TargetFacts, classes: int) -> Metric:
+        """Return the metric as it is measured on a target of so many classes; 0 where that is not known."""
+
+    def counted(self, target: torch.Tensor) -> torch.Tensor:
+        """Return what of one target counts: pixels [H, W] of [H, W] or [C, H, W], or a class."""
+
     def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return one row per sample, [N, s].
 
@@ -55,6 +66,9 @@ class Metric(Protocol):
 
     def value(self, totals: np.ndarray) -> np.ndarray:
         """Return the metric of sums [..., q]."""
+
+    def per_class(self, totals: np.ndarray) -> np.ndarray | None:
+        """Return each class's own value [..., K], if rows are counts of pixels of every class."""
 
 
 def columns(*parts: torch.Tensor) -> torch.Tensor:
@@ -87,6 +101,11 @@ def in_chunks(
     step = max(1, _PIXELS // max(1, target.shape[1:].numel()))
     parts = zip(torch.split(output, step), torch.split(target, step), strict=True)
     return torch.cat([rows(some, truth) for some, truth in parts])
+
+
+def known(target: torch.Tensor) -> torch.Tensor:
+    """Return where a target says anything."""
+    return target.isfinite() if target.is_floating_point() else target != IGNORED
 
 
 def refuse_unknown(what: str, labels: torch.Tensor, counted: torch.Tensor, classes: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from virb.metrics.common import Direction, Metric, add_rows, columns, ratio
+from virb.core.target import TargetFacts
+from virb.metrics.common import Direction, Metric, add_rows, columns, known, ratio
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +24,18 @@ class Mean:
     ceiling: float
     rank: int = 0
     """For top-k: how many best outputs count as a hit; 0 for the absolute error of the best class."""
+
+    def fitted_to(self, facts: TargetFacts, classes: int) -> Metric:
+        """Return this one, which is the same everywhere."""
+        return self
+
+    def counted(self, target: torch.Tensor) -> torch.Tensor:
+        """Return that every class counts."""
+        return known(target)
+
+    def per_class(self, totals: np.ndarray) -> np.ndarray | None:
+        """Return nothing."""
+        return None
 
     def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return [N, 2]: the number, which is a hit for top-k and a distance between classes for the error, and 1."""
@@ -57,6 +70,19 @@ class MeanPerClass:
     unit: str = "share"
     direction: Direction = "higher"
     ceiling: float = 1.0
+    rank: ClassVar[int] = 1
+
+    def fitted_to(self, facts: TargetFacts, classes: int) -> Metric:
+        """Return this one, which is the same everywhere."""
+        return self
+
+    def counted(self, target: torch.Tensor) -> torch.Tensor:
+        """Return that every class counts."""
+        return known(target)
+
+    def per_class(self, totals: np.ndarray) -> np.ndarray | None:
+        """Return nothing."""
+        return None
 
     def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return [N, 3]: the true class, whether it was found, and 1."""

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from virb.core.target import TargetFacts
 from virb.core.types import IGNORED
-from virb.metrics.common import Direction, add_rows, columns, in_chunks, ratio, refuse_scores, refuse_unknown
+from virb.metrics.common import (
+    Direction,
+    Metric,
+    add_rows,
+    columns,
+    in_chunks,
+    known,
+    ratio,
+    refuse_scores,
+    refuse_unknown,
+)
 from virb.metrics.floor import position_constant
 from virb.metrics.measures import smoothed
 
@@ -28,6 +39,15 @@ class MeanIoU:
     unit: str = "share"
     direction: Direction = "higher"
     ceiling: float = 1.0
+    rank: ClassVar[int] = 1
+
+    def fitted_to(self, facts: TargetFacts, classes: int) -> Metric:
+        """Return the metric over so many classes."""
+        return replace(self, classes=classes or self.classes)
+
+    def counted(self, target: torch.Tensor) -> torch.Tensor:
+        """Return the pixels that have a class."""
+        return known(target)
 
     def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return [N, 3K]: true positives, false positives, false negatives."""
@@ -43,14 +63,13 @@ class MeanIoU:
         """Return counts over the set, [3K]."""
         return add_rows(statistics, weights)
 
-    def per_class(self, totals: np.ndarray) -> np.ndarray:
+    def per_class(self, totals: np.ndarray) -> np.ndarray | None:
         """Return the classes' own intersections over unions, [..., K]; nan for one that is nowhere."""
-        hits, wrong, missed = np.split(totals, 3, axis=-1)
-        return ratio(hits, hits + wrong + missed)
+        return _overlaps(totals)
 
     def value(self, totals: np.ndarray) -> np.ndarray:
         """Return the mean over classes that are anywhere in this set, or this resampling of it."""
-        shares = self.per_class(totals)
+        shares = _overlaps(totals)
         return ratio(np.nansum(shares, axis=-1), np.isfinite(shares).sum(-1))
 
 
@@ -69,6 +88,16 @@ class PublishedMeanIoU:
     unit: str = "share"
     direction: Direction = "higher"
     ceiling: float = 1.0
+    rank: ClassVar[int] = 1
+
+    def fitted_to(self, facts: TargetFacts, classes: int) -> Metric:
+        """Return the metric over so many classes; none of them is skipped where class 0 is one like the others."""
+        skipped = self.skipped if facts.background else ()
+        return replace(self, classes=classes or self.classes, skipped=skipped)
+
+    def counted(self, target: torch.Tensor) -> torch.Tensor:
+        """Return the pixels that have a class."""
+        return known(target)
 
     def statistics(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return [N, 2]: the mean over the picture's classes, and 1."""
@@ -93,6 +122,15 @@ class PublishedMeanIoU:
     def value(self, totals: np.ndarray) -> np.ndarray:
         """Return sum / pictures."""
         return ratio(totals[..., 0], totals[..., 1])
+
+    def per_class(self, totals: np.ndarray) -> np.ndarray | None:
+        """Return nothing."""
+        return None
+
+
+def _overlaps(totals: np.ndarray) -> np.ndarray:
+    hits, wrong, missed = np.split(totals, 3, axis=-1)
+    return ratio(hits, hits + wrong + missed)
 
 
 def class_counts(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from virb.core.target import PLAIN, TargetFacts, Window
 from virb.core.types import IGNORED, LabelKind
-from virb.metrics.common import Direction, Metric, add_rows, columns, in_chunks, ratio, refuse_scores
+from virb.metrics.common import Direction, Metric, add_rows, columns, in_chunks, known, ratio, refuse_scores
 from virb.metrics.floor import position_constant
 from virb.metrics.image import METRICS
 from virb.metrics.measures import (
@@ -35,34 +36,6 @@ if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True)
-class Window:
-    """The part of a picture that is scored, in the pixels of a picture of some size; it scales with others."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-    height: int
-    width: int
-
-    def cut(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the pixels [..., H, W] whose middle is inside."""
-        height, width = pixels.shape[-2:]
-        down = slice(_scaled(self.top, height, self.height), _scaled(self.bottom, height, self.height))
-        across = slice(_scaled(self.left, width, self.width), _scaled(self.right, width, self.width))
-        return pixels[..., down, across]
-
-
-def _scaled(edge: int, size: int, of: int) -> int:
-    """Return the first pixel of so many whose middle is not before an edge given in pixels of another size."""
-    return -((of - 2 * edge * size) // (2 * of))
-
-
-EIGEN_CROP = Window(45, 471, 41, 601, 480, 640)
-"""What papers on NYU depth score; the frames have a white border that has no depth."""
-CENTRE = Window(64, 160, 64, 160, 224, 224)
-"""The square that inpainting blanks out: around it the answer is in the picture."""
 _NEAREST = 1e-3
 """Metres. Depth that is not above it has no meaningful ratio."""
 
@@ -79,6 +52,9 @@ class PixelRatio:
     limits: tuple[float, float] | None = None
     """Targets count strictly between these, and predictions are clamped to them, as the field does for depth."""
     window: Window | None = None
+    adapts: bool = True
+    """Whether a target's own unit, limits and window hold."""
+    rank: ClassVar[int] = 1
 
     @property
     def ceiling(self) -> float:
@@ -92,6 +68,25 @@ class PixelRatio:
         if self.window:
             output, target = self.window.cut(output), self.window.cut(target)
         return in_chunks(self._rows, output, target)
+
+    def fitted_to(self, facts: TargetFacts, classes: int) -> Metric:
+        """Return the metric of values with a target's own unit, limits and window."""
+        if self.kind != "values" or not self.adapts:
+            return self
+        unit = facts.unit if facts.unit and self.unit == "value" else self.unit
+        return replace(self, unit=unit, limits=facts.limits or self.limits, window=facts.window or self.window)
+
+    def counted(self, target: torch.Tensor) -> torch.Tensor:
+        """Return which pixels are inside window and limits."""
+        kept = known(target)
+        if self.limits:
+            kept &= (target > self.limits[0]) & (target < self.limits[1])
+        kept = kept.all(0) if kept.ndim == 3 else kept
+        if self.window is None:
+            return kept
+        inside = kept.new_zeros(kept.shape)
+        self.window.cut(inside).fill_(True)
+        return kept & inside
 
     def _rows(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         if self.kind == "classes":
@@ -117,6 +112,10 @@ class PixelRatio:
         """Return the quotient; nothing to count gives nan."""
         return ratio(totals[..., 0], totals[..., 1])
 
+    def per_class(self, totals: np.ndarray) -> np.ndarray | None:
+        """Return nothing."""
+        return None
+
 
 PIXEL_METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -134,51 +133,19 @@ PIXEL_METRICS: dict[str, Metric] = {
         PixelRatio("fl_all", "share", "lower", "flow", flow_outliers),
     )
 }
-"""By the names of task cards; `metric_for` fits them to a data set."""
+"""By the names of task cards; `metric_for` fits them to a target."""
 
 PUBLISHED_METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         PixelRatio("published_iou", "share", "higher", "classes", published_overlap),
         PublishedMeanIoU(),
-        PixelRatio("published_l1", "value", "lower", "values", absolute_error),
+        PixelRatio("published_l1", "value", "lower", "values", absolute_error, adapts=False),
     )
 }
 """The numbers of the 2021 paper, for protocol virb2021."""
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """What a data set's field does differently: which part is scored, between which values, in which unit."""
-
-    unit: str
-    limits: tuple[float, float] | None = None
-    window: Window | None = None
-
-
-_RULES = {
-    ("nyu", "depth"): _Rule("m", (_NEAREST, 10.0), EIGEN_CROP),
-    ("taskonomy", "depth_zbuffer"): _Rule("m", (_NEAREST, 128.0)),  # 128 m is the largest depth that its files can hold
-    ("taskonomy", "inpainting"): _Rule("colour", None, CENTRE),
-}
-_WITHOUT_BACKGROUND = ("cityscapes", "coco")
-"""Data sets whose class 0 is a class like the others, which the paper's mean must not skip."""
-
-
-def metric_for(name: str, dataset: str, target: str, classes: int = 0) -> Metric:
-    """Return a metric as it is measured on one target of a data set, whose classes there are so many of.
-
-    `nyu` and `nyu_depth` are both of the family `nyu`. Metrics of whole images are the same everywhere.
-    """
-    metric = {**METRICS, **PIXEL_METRICS, **PUBLISHED_METRICS}[name]
-    family = dataset.partition("_")[0]
-    if isinstance(metric, MeanIoU):
-        return replace(metric, classes=classes or metric.classes)
-    if isinstance(metric, PublishedMeanIoU):
-        skipped = () if family in _WITHOUT_BACKGROUND else metric.skipped
-        return replace(metric, classes=classes or metric.classes, skipped=skipped)
-    rule = _RULES.get((family, target))
-    if rule is None or not isinstance(metric, PixelRatio) or metric.kind != "values" or name in PUBLISHED_METRICS:
-        return metric
-    unit = rule.unit if metric.unit == "value" else metric.unit
-    return replace(metric, unit=unit, limits=rule.limits or metric.limits, window=rule.window)
+def metric_for(name: str, classes: int = 0, facts: TargetFacts = PLAIN) -> Metric:
+    """Return a metric as it is measured on a target of so many classes; what is particular about it is in its facts."""
+    return {**METRICS, **PIXEL_METRICS, **PUBLISHED_METRICS}[name].fitted_to(facts, classes)

@@ -11,7 +11,7 @@ import torch
 from virb.core.errors import NumericsError
 from virb.core.types import Features
 from virb.heads.fit import Fitted
-from virb.metrics import MeanIoU, Metric, class_accuracies
+from virb.metrics import Metric, class_accuracies
 from virb.metrics.stats import Interval, bootstrap, interval
 from virb.records.record import (
     Score,
@@ -115,8 +115,9 @@ def breakdown_of(
     """Return the score class by class: accuracy of images, intersection over union of pixels."""
     if predictions is not None:
         shares = class_accuracies(targets, predictions, len(classes))
-    elif isinstance(primary, MeanIoU):
-        shares = np.mean([primary.per_class(primary.totals(rows)) for rows in statistics], axis=0)
     else:
-        return {}
+        by_seed = [own for rows in statistics if (own := primary.per_class(primary.totals(rows))) is not None]
+        if not by_seed:
+            return {}
+        shares = np.mean(by_seed, axis=0)
     return {name: number(round(float(share), 6)) for name, share in zip(classes, shares, strict=True)}

@@ -11,13 +11,14 @@ from virb.cards.protocol import AnyTraining, Protocol
 from virb.cards.select import Selection, task
 from virb.cards.task import Task
 from virb.core.errors import DataError, MissingData, Unsuited, UsageError, VirbError
+from virb.core.target import ANYWHERE
 from virb.core.types import Dataset, Split
 from virb.data import read_dataset
-from virb.data.boxes import ANYWHERE
+from virb.data.facts import metric_of
 from virb.data.images import unreadable
 from virb.data.tiles import Mosaic, Pieces, cut
 from virb.encode.encoder import Encoder
-from virb.metrics import Metric, metric_for
+from virb.metrics import Metric
 from virb.run import virb2021
 from virb.run.options import Options
 
@@ -80,8 +81,7 @@ class Prepared:
 
 def metrics_of(prepared: Prepared) -> list[Metric]:
     """Return what is measured, the primary metric first, as it is measured on these data."""
-    task, classes = prepared.task, len(prepared.dataset.classes)
-    return [metric_for(name, task.dataset, task.target, classes) for name in prepared.metrics]
+    return [metric_of(prepared.task, name, len(prepared.dataset.classes)) for name in prepared.metrics]
 
 
 @dataclass(frozen=True)

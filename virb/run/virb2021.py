@@ -14,18 +14,12 @@ from typing import Literal
 import numpy as np
 
 from virb.cards.task import Task
+from virb.core.target import Draw
 from virb.core.types import Dataset
-from virb.data.boxes import ANYWHERE, Draw
+from virb.data.facts import facts_of
 
 _METRICS = {"binary": "published_iou", "cross_entropy": "published_miou", "l1": "published_l1"}
 _HEADS = {"upshuffle": "published_upshuffle", "siamese": "published_siamese", "aspp": "published_deeplab"}
-_WEIGHTS = {("egohands", "hands"): (0.1, 1.0, 1.0, 1.0, 1.0)}
-"""Of the classes in the loss: nine tenths of what a camera on the head sees is no hand."""
-_DRAWS = {
-    ("cityscapes", "semantic"): Draw(zoom=(0.5, 2.0), flips=True),
-    ("egohands", "hands"): Draw(tries=10),
-}
-"""How its crops were drawn; those of EgoHands had a hand in them, if ten draws found one."""
 _FARTHEST = 10000 / 512
 """Metres: the paper cut Taskonomy's stored depth at 10,000."""
 
@@ -42,7 +36,7 @@ def metric_of(task: Task) -> str:
 
 def weights_of(task: Task) -> tuple[float, ...] | None:
     """Return the weights of the classes in the loss, where the paper had any."""
-    return _WEIGHTS.get((task.dataset, task.target))
+    return facts_of(task.dataset, task.target).published.weights
 
 
 def frozen_under(head: str) -> Literal["fully", "all but a copy of layer4"]:
@@ -52,15 +46,16 @@ def frozen_under(head: str) -> Literal["fully", "all but a copy of layer4"]:
 
 def draw_of(task: Task) -> Draw:
     """Return how the paper drew training crops. Its corners missed most of an enlarged picture; these do not."""
-    return _DRAWS.get((task.dataset, task.target), ANYWHERE)
+    return facts_of(task.dataset, task.target).published.draw
 
 
 def as_published(dataset: Dataset, task: Task) -> Dataset:
     """Return the data with the paper's target; NYU's metres and walkable floor are what they are elsewhere."""
-    recast = _RECASTS.get((task.dataset, task.target))
-    if recast is None or dataset.labels is None:
+    name = facts_of(task.dataset, task.target).published.recast
+    if name is None or dataset.labels is None:
         return dataset
-    labels = replace(dataset.labels, reader=_Reader(dataset.labels.reader, recast.change))
+    recast = _RECASTS[name]
+    labels = replace(dataset.labels, reader=_Recaster(dataset.labels.reader, recast.change))
     classes = recast.classes or dataset.classes
     return replace(dataset, labels=labels, classes=classes, rule=f"{dataset.rule}; {recast.rule}")
 
@@ -100,7 +95,7 @@ class _Recast:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _Recaster:
     """A reader of labels and what is made of them; other processes can be handed it."""
 
     read: Callable[[Path, int], np.ndarray]
@@ -111,7 +106,7 @@ class _Reader:
 
 
 _RECASTS = {
-    ("pets", "trimap"): _Recast(around_the_animal, "background and border", ("animal", "background and border")),
-    ("thor_depth", "depth"): _Recast(standard_depth, "(depth - 0.5) / 0.25"),
-    ("taskonomy", "depth_zbuffer"): _Recast(relative_depth, "depth over its maximum less its minimum"),
+    "around_the_animal": _Recast(around_the_animal, "background and border", ("animal", "background and border")),
+    "standard_depth": _Recast(standard_depth, "(depth - 0.5) / 0.25"),
+    "relative_depth": _Recast(relative_depth, "depth over its maximum less its minimum"),
 }

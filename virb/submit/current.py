@@ -9,6 +9,8 @@ from virb.cards.protocol import Neighbours, PixelTraining, Protocol, Training
 from virb.cards.select import PROTOCOLS, TASKS, protocol, task
 from virb.cards.task import Task
 from virb.core.errors import VirbError
+from virb.core.target import PLAIN
+from virb.data.facts import facts_of
 from virb.encode.stream import CHUNK
 from virb.heads import VERSIONS
 from virb.heads.fit.pixels import grid as pixel_grid
@@ -63,8 +65,8 @@ def metrics_of(record: Record, cards: Cards | None) -> list[Metric] | None:
     names = (record.score.metric, *record.also)
     if not {*METRICS, *PIXEL_METRICS, *PUBLISHED_METRICS} >= set(names):
         return None
-    data = (cards.task.dataset, cards.task.target) if cards else ("", "")
-    return [metric_for(name, *data, record.data.classes) for name in names]
+    facts = facts_of(cards.task.dataset, cards.task.target) if cards else PLAIN
+    return [metric_for(name, record.data.classes, facts) for name in names]
 
 
 def check_facts(record: Record, cards: Cards) -> Iterator[Finding]:

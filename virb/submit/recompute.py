@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from virb.core.digest import digest, digest_array
-from virb.metrics import Mean, MeanIoU, MeanPerClass, Metric
+from virb.metrics import Metric
 from virb.metrics.stats import REPLICATES
 from virb.records.record import Record, Score, record_stem
 from virb.run.score import breakdown_of, measured, resolution_of, value_of
@@ -167,7 +167,7 @@ def check_values(record: Record, samples: Samples, metrics: Sequence[Metric]) ->
 
 def _check_breakdown(record: Record, samples: Samples, primary: Metric, within: float) -> Iterator[Finding]:
     names = list(record.breakdown)
-    by_class = samples.predictions is not None or isinstance(primary, MeanIoU)
+    by_class = samples.predictions is not None or primary.per_class(samples.floor[0]) is not None
     if by_class != bool(names) or (names and len(names) != record.data.classes):
         yield broken(f"its breakdown has {len(names)} classes")
         return
@@ -185,11 +185,10 @@ def check_predictions(samples: Samples, metrics: Sequence[Metric]) -> Iterator[F
     ones = np.ones(hits.shape)
     for metric in metrics:
         rows = samples.statistics[metric.name]
-        if isinstance(metric, MeanPerClass):
-            expected = np.stack([np.broadcast_to(targets, hits.shape), hits, ones], axis=-1)
-        elif isinstance(metric, Mean) and metric.rank in (0, 1):
+        if metric.rank < 2:
             number = np.abs(predictions - targets) if metric.rank == 0 else hits
-            expected = np.stack([number, ones], axis=-1)
+            known = [np.broadcast_to(targets, hits.shape)] if rows.shape[-1] == 3 else []
+            expected = np.stack([*known, number, ones], axis=-1)
         else:  # of several best classes only the first stands in the samples: it is a hit where that is
             wrong = (rows[..., 0] < hits) | ~np.isin(rows[..., 0], (0, 1)) | (rows[..., 1] != 1)
             expected = np.where(wrong[..., None], np.nan, rows)
@@ -201,7 +200,7 @@ def check_predictions(samples: Samples, metrics: Sequence[Metric]) -> Iterator[F
 
 def _is_constant(metric: Metric, floor: np.ndarray, targets: np.ndarray) -> bool:
     """Tell whether one answer, the same for every sample, could give these statistics [N, s] of an image task."""
-    number, rank = floor[:, -2], metric.rank if isinstance(metric, Mean) else 1
+    number, rank = floor[:, -2], metric.rank
     if not (floor[:, -1] == 1).all() or (floor.shape[1] == 3 and not np.array_equal(floor[:, 0], targets)):
         return False
     if rank == 0:  # distances to one class

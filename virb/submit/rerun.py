@@ -23,7 +23,7 @@ from virb.encode.encoder import Encoder
 from virb.encode.features import Pass
 from virb.encode.stream import StreamedMaps
 from virb.heads.dense import Inputs
-from virb.metrics import METRICS, Mean, MeanIoU, Metric
+from virb.metrics import METRICS, Metric
 from virb.records.record import Record
 from virb.run.options import Options
 from virb.run.plan import ImageSet, Job, image_sets
@@ -255,7 +255,7 @@ def _turned(found: torch.Tensor, claimed: torch.Tensor, targets: torch.Tensor) -
 
 def _lucky(metric: Metric, logits: torch.Tensor, targets: torch.Tensor, claimed: np.ndarray, tolerance: float) -> bool:
     """Tell whether a metric of several best classes claims hits or misses that the outputs, [n, S, K], do not give."""
-    if not isinstance(metric, Mean) or metric.rank < 2 or metric.rank >= logits.shape[-1]:
+    if metric.rank < 2 or metric.rank >= logits.shape[-1]:
         return False
     ordered = logits.sort(-1, descending=True).values
     room = tolerance * (ordered[..., 0] - ordered[..., -1])
@@ -324,7 +324,7 @@ def _gap(metric: Metric, found: np.ndarray, claimed: np.ndarray) -> float:
     apart = np.abs(found - claimed).sum((0, 1))
     largest = np.maximum(np.abs(found), np.abs(claimed)).sum((0, 1))
     columns = apart
-    if isinstance(metric, MeanIoU):
+    if metric.per_class(apart) is not None:
         columns = np.maximum(apart - _ROOM * len(found), 0) / _RARE
     shares = np.divide(columns, largest, out=np.zeros_like(columns), where=largest > 0)
     return max(float(shares.max()), float(apart.sum() / max(largest.sum(), 1e-12)))

@@ -80,7 +80,7 @@ def measure(made: World, batch: int, rounds: int, device: torch.device) -> tuple
         training=rules(batch, rounds + 1),
         head=HEAD,
         classes=len(CLASSES),
-        metric=metric_for("iou", "bench", "bench", len(CLASSES)),
+        metric=metric_for("iou", len(CLASSES)),
         name="bench",
         device=device,
         loss=LOSS,

@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from virb.core.digest import seed_of
-from virb.core.types import IGNORED, Dataset, LabelKind
+from virb.core.types import Dataset
 from virb.metrics import Metric
-from virb.metrics.pixel import PixelRatio
 
 Array = NDArray[np.generic]
 Several = Array | Sequence[Array]
@@ -46,11 +45,9 @@ def pixel_answers(
 
     `predict` gives every seed's predictions and the targets of test samples, batch by batch.
     """
-    assert dataset.labels is not None
-    kind = dataset.labels.kind
     rows, values = spread(metric, statistics, dataset.test.digest, count)
     found = [(one, wanted[place]) for by_seed, wanted in predict(rows) for place, one in enumerate(by_seed[0])]
-    counts = [counted(metric, kind, wanted) for _, wanted in found]
+    counts = [np.asarray(metric.counted(wanted).cpu().numpy()) for _, wanted in found]
     targets, predictions = ([_channels_last(pair[place]) for pair in found] for place in (1, 0))
     return Answers(rows, values, targets, predictions, counts)
 
@@ -69,19 +66,6 @@ def spread(metric: Metric, statistics: Array, digest: str, count: int) -> tuple[
     steps = np.linspace(0, len(ordered) - 1, min(count, len(ordered)))
     rows = ordered[np.rint(steps).astype(np.int64)]
     return rows, values[rows]
-
-
-def counted(metric: Metric, kind: LabelKind, target: torch.Tensor) -> NDArray[np.bool_]:
-    """Return which pixels [H, W] of a target, channels first, a metric looks at."""
-    kept = target != IGNORED if kind == "classes" else target.isfinite()
-    if isinstance(metric, PixelRatio) and metric.limits:
-        kept &= (target > metric.limits[0]) & (target < metric.limits[1])
-    kept = kept.all(0) if kept.ndim == 3 else kept
-    if isinstance(metric, PixelRatio) and metric.window:
-        inside = torch.zeros_like(kept)
-        metric.window.cut(inside).fill_(True)
-        kept = kept & inside
-    return np.asarray(kept.cpu().numpy())
 
 
 def _channels_last(found: torch.Tensor) -> Array:
