@@ -14,6 +14,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 
 _PUBLIC = {
     "evaluate": "virb.api",
+    "features": "virb.api",
     "load_results": "virb.api",
     "Encoder": "virb.api",
     "Task": "virb.cards.protocol",
@@ -26,6 +27,7 @@ _PUBLIC = {
 if TYPE_CHECKING:
     from virb.api import Encoder as Encoder
     from virb.api import evaluate as evaluate
+    from virb.api import features as features
     from virb.api import load_results as load_results
     from virb.cards.encoder import EncoderCard as EncoderCard
     from virb.cards.protocol import Protocol as Protocol
@@ -42,6 +44,7 @@ __all__ = [
     "VirbError",
     "__version__",
     "evaluate",
+    "features",
     "load_results",
 ]
 

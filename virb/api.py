@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from virb.cards.encoder import EncoderCard
     from virb.cards.protocol import Protocol
     from virb.encode import encoder as backbones
+    from virb.encode.encoded import Encoded
     from virb.run.options import Options
     from virb.run.report import Report
 
@@ -72,6 +73,44 @@ def evaluate(
     if sample:
         begin_sample(selection, options, progress, report)
     return frame(run(encoders, selection, options, progress, report))
+
+
+def features(
+    encoder: str | Path | nn.Module,
+    images: str | Sequence[str | Path],
+    split: str = "test",
+    *,
+    maps: bool = False,
+    sample: bool = False,
+    data: str | Path | None = None,
+    protocol: str | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Encoded:
+    """Return the frozen features of a task's split, or of picture files, with ids, targets and groups.
+
+    `images` is a task's name, whose `split` is train, val or test, or a list of files. They are shown to the encoder
+    as the protocol shows them, encoded once, and kept in the cache that runs use; `maps` keeps the maps too.
+    """
+    from virb.core.progress import Silent
+    from virb.encode.load import check_encoder, load_encoder
+    from virb.run.encoder_run import EncoderRun
+    from virb.run.options import Asked
+    from virb.run.report import Report
+    from virb.run.samples import encoded, pictures, task_samples
+
+    (source,) = _encoders(encoder)
+    check_encoder(source)
+    asked = Asked(sample=sample, data=data, protocol=protocol, device=device, workers=workers)
+    if isinstance(images, str):
+        options, selection = asked.options(), select_tasks(images)
+        if sample:
+            make_sample(selection, progress, options.protocol)
+        samples = task_samples(selection, split, options)
+    else:
+        options, samples = asked.without_data(), pictures(images)
+    return encoded(EncoderRun(load_encoder(source), options, progress or Silent(), Report()), samples, maps)
 
 
 def Encoder(

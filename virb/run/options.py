@@ -89,8 +89,16 @@ class Asked:
     def options(self) -> Options:
         """Return checked options; the sample world brings its own folder and the quick protocol."""
         self._check_numbers()
+        return self._over(self._root())
+
+    def without_data(self) -> Options:
+        """Return checked options of what needs no data folder."""
+        self._check_numbers()
+        return self._over(Path())
+
+    def _over(self, root: Path) -> Options:
         return Options(
-            root=self._root(),
+            root=root,
             protocol=protocol(_protocol_name(self.protocol, self.probe, self.sample)),
             source="sample" if self.sample else "real",
             out=Path(self.out).expanduser(),

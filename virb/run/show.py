@@ -14,7 +14,7 @@ from virb.cards.encoder import EncoderCard
 from virb.cards.select import Selection
 from virb.core.progress import Progress, Silent
 from virb.core.types import Features, Predicted
-from virb.encode.load import check_encoder, load_encoder
+from virb.encode.load import load_encoder
 from virb.heads.fit.denormals import denormals_flushed
 from virb.records.record import beside, write
 from virb.run.encoder_run import EncoderRun
@@ -41,7 +41,6 @@ def show(
     already stays as it is, but for its picture.
     """
     check_writable(options)
-    check_encoder(source)
     prepared, missing = prepare(selection, options)
     if missing:
         raise missing[0].error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,19 +63,28 @@ _LETTERS = 12
 _UNITS = {"share": "%", "px": " px", "m": " m"}
 
 
+@dataclass(frozen=True)
+class _SheetLook:
+    """What all samples of one sheet are drawn by."""
+
+    kind: LabelKind
+    scale: Scale
+    worst: Scale
+    colours: Pixels
+
+
 def prediction_sheet(record: Record, dataset: Dataset, answers: Answers) -> Image.Image:
     """Return some test samples as one picture, the worst first, with what was answered and how wrong that is."""
     if dataset.labels is None:
         rows = _in_columns([_tile(dataset, answers, place) for place in range(len(answers.rows))])
         return stacked(_head(record), rows, _foot(record, dataset, answers), 2 * GAP)
     kind = dataset.labels.kind
-    colours = class_colours(dataset.classes)
     scale = Scale(0.0, 1.0) if _is_picture(kind, answers) else scale_of(kind, list(answers.targets))
     errors = [error_of(kind, *both) for both in zip(answers.predictions, answers.targets, answers.counted, strict=True)]
     worst = Scale(0.0, scale_of("values", errors).high)
-    rows = [_row(record, dataset, answers, place, errors[place], scale, worst, colours) for place in range(len(errors))]
-    rows = _aligned(rows)
-    key = wrapped(_key(dataset, kind, answers, scale, worst, colours), sum(block.extent for block in rows[0]))
+    look = _SheetLook(kind, scale, worst, class_colours(dataset.classes))
+    rows = _aligned([_row(record, dataset, answers, place, error, look) for place, error in enumerate(errors)])
+    key = wrapped(_key(dataset, answers, look), sum(block.extent for block in rows[0]))
     return stacked(_head(record), [*rows, *key], _foot(record, dataset, answers), 2 * GAP)
 
 
@@ -168,19 +177,16 @@ def _row(
     answers: Answers,
     place: int,
     error: NDArray[np.float64],
-    scale: Scale,
-    worst: Scale,
-    colours: Pixels,
+    look: _SheetLook,
 ) -> list[Block]:
     """Return a sample's frames, target, prediction and error, each with what it holds under it."""
-    assert dataset.labels is not None
-    kind, row = dataset.labels.kind, int(answers.rows[place])
+    kind, row = look.kind, int(answers.rows[place])
     size = _PANELS[dataset.test.index.shape[1]]
     frames = [fitted(open_picture(dataset.pool, int(frame)), size) for frame in dataset.test.index[row]]
     shape = frames[0].shape[1], frames[0].shape[0]
     target, prediction = answers.targets[place], answers.predictions[place]
-    drawn = [draw_target(kind, shrink(one, shape), scale, colours) for one in (target, prediction)]
-    wrong = draw_error(kind, np.asarray(shrink(error, shape), np.float64), frames[0], worst)
+    drawn = [draw_target(kind, shrink(one, shape), look.scale, look.colours) for one in (target, prediction)]
+    wrong = draw_error(kind, np.asarray(shrink(error, shape), np.float64), frames[0], look.worst)
     value = _text(record.score, float(answers.values[place]))
     name = Words(dataset.test.ids[row], FAINT, letters=_LETTERS)
     lines = [
@@ -202,10 +208,9 @@ def _error_text(kind: LabelKind, error: NDArray[np.float64]) -> str:
     return f"mean {known.mean():.3g}, up to {known.max():.3g}"
 
 
-def _key(
-    dataset: Dataset, kind: LabelKind, answers: Answers, scale: Scale, worst: Scale, colours: Pixels
-) -> list[Block]:
+def _key(dataset: Dataset, answers: Answers, look: _SheetLook) -> list[Block]:
     """Return what the colours mean."""
+    kind, scale, worst, colours = look.kind, look.scale, look.worst, look.colours
     nothing = np.full((16, 16), np.nan)
     unscored = Block(draw_error(kind, nothing, np.zeros((16, 16, 3), np.uint8), worst), (_caption("not scored"),))
     if kind == "classes":
