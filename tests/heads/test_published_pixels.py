@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import pickle
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +11,33 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from published import BATCH, SIZE, card, options
 from torch import nn
 from torch.nn import functional
 
 from virb.cards.encoder_names import encoder_cards
-from virb.cards.select import TASKS, Selection, protocol, select_tasks
-from virb.cards.task import Published, Task
+from virb.cards.select import TASKS, Selection, protocol
+from virb.cards.task import Task
 from virb.core.digest import seed_of
-from virb.core.errors import CardError, Unsuited
-from virb.core.types import IGNORED, Dataset, Features, Level, Pool, Rows, Split, View
-from virb.data import read_dataset
+from virb.core.types import IGNORED, Dataset, Features, Level, Rows, Split
 from virb.data.targets import Targets
 from virb.encode import stream
 from virb.encode.load import load_encoder
 from virb.heads.dense import PUBLISHED_DENSE, Inputs
-from virb.heads.fit import answer, fit_pixels, pixel
+from virb.heads.fit import PixelProbe, answer, pixels
+from virb.heads.fit.source import Source
 from virb.metrics import metric_for
 from virb.records.record import Record
 from virb.run import harness
 from virb.run import virb2021 as published
-from virb.run.options import Asked, Options
-from virb.run.plan import image_sets, prepare
+from virb.run.encoder_run import EncoderRun
+from virb.run.options import Options
+from virb.run.plan import image_sets
+from virb.run.report import Report
+from virb.run.tasks import prepare
 
 CPU = torch.device("cpu")
-SIZE, BATCH = 64, 2
 UPSHUFFLE = ["nyu_depth", "nyu_walkable", "pets_seg", "thor_depth"]
-
-
-def card(name: str, **changes: object) -> Task:
-    """Return a shipped task whose published numbers are small."""
-    task = Task.read(TASKS.path(name))
-    rate = task.published.learning_rate if task.published else 1e-4
-    short = Published(epochs=1, batch=BATCH, learning_rate=rate, comparable=True)
-    return task.model_copy(update={"published": short, **changes})
-
-
-def options(root: Path, out: Path, augment: bool = False, **changes: Any) -> Options:
-    """Return options with the published protocol at 64 pixels."""
-    rules = protocol("virb2021")
-    assert rules.pixel is not None
-    part = rules.pixel.model_copy(update={"augment": augment})
-    small = rules.model_copy(update={"size": SIZE, "pixel": part})
-    plain = Asked(sample=True, out=out, workers=0).options()
-    return replace(plain, protocol=small, root=root, **{"limit": 10, **changes})
 
 
 def run(given: Options, encoder: str, task: Task) -> Record:
@@ -69,14 +51,14 @@ def run(given: Options, encoder: str, task: Task) -> Record:
 def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return where the loss of every training step is written."""
     found: list[float] = []
-    original = pixel._Run._step
+    original = pixels._PixelRun._step
 
-    def step(self: pixel._Run, *given: Any) -> torch.Tensor:
+    def step(self: pixels._PixelRun, *given: Any) -> torch.Tensor:
         loss = original(self, *given)
         found.append(float(loss))
         return loss
 
-    monkeypatch.setattr(pixel._Run, "_step", step)
+    monkeypatch.setattr(pixels._PixelRun, "_step", step)
     return found
 
 
@@ -283,8 +265,8 @@ def test_a_pair_of_frames_is_streamed_through_the_siamese_head(small_world: Path
     encoder = load_encoder(encoder_cards(["random:resnet18"])[0])
     (images,) = image_sets(encoder, [item], given)
     assert images.streaming is not None
-    features = harness._features(encoder, images, given, harness.Silent())
-    source = pixel.Source(features, _blank(item.dataset), CPU).drawn("t/0")
+    features = EncoderRun(encoder, given, harness.Silent(), Report()).features(images)
+    source = Source(features, _blank(item.dataset), CPU).drawn("t/0")
     maps = source.maps(item.dataset.train, np.arange(2))
     assert [tuple(level.shape[:2]) for level in maps] == [(2, 2)] * 5
 
@@ -304,22 +286,21 @@ def test_nothing_is_scaled_and_nothing_is_clipped(monkeypatch: pytest.MonkeyPatc
     features = Features(rows, torch.zeros(4, 0), Rows(noise), levels)
     targets = Targets("values", 32, 1, rows, Rows(torch.full((4, 32**2), 1000.0)))
     split = Split(tuple("abcd"), rows[:, None], rows, rows)
-    dataset = Dataset(Pool("t", tuple("abcd"), ()), split, split.take(rows[:0]), split, (), "t 1")
     short = plan.model_copy(update={"epochs": 1, "batch": 4})
-    fitted = fit_pixels(
-        features,
-        targets,
-        dataset,
-        head="published_upshuffle",
-        view=View("squash", 32, (0.0,) * 3, (1.0,) * 3),
-        loss="l1",
+    probe = PixelProbe(
         training=short,
+        head="published_upshuffle",
+        classes=0,
         metric=metric_for("published_l1"),
         name="t",
         device=CPU,
+        loss="l1",
+        targets=targets,
+        size=32,
     )
+    fitted = probe.fit(features, split, split.take(rows[:0]))
     assert (fitted.answer.mean.item(), fitted.answer.scale.item()) == (0, 1)
-    assert fitted.curves.train_loss[0][0] == pytest.approx(1000, rel=0.01), "in the unit of the target"
+    assert fitted.choice.curves.train_loss[0][0] == pytest.approx(1000, rel=0.01), "in the unit of the target"
 
 
 def test_weights_of_classes_are_those_of_torchs_loss(generator: torch.Generator) -> None:
@@ -328,94 +309,10 @@ def test_weights_of_classes_are_those_of_torchs_loss(generator: torch.Generator)
     assert published.weights_of(card("cityscapes")) is None
     blank = Targets("classes", 6, 1, np.arange(0), Rows(torch.zeros(0, 36)))
     empty = Split((), np.zeros((0, 1), int), np.zeros(0, int), np.zeros(0, int))
-    dataset = Dataset(Pool("t", (), ()), empty, empty, empty, tuple("abcde"), "t 1")
-    weighted = answer.answer_to("cross_entropy", blank, dataset, CPU, True, weights)
+    weighted = answer.answer_to("cross_entropy", blank, empty, 5, CPU, True, weights)
     output = torch.randn(2, 5, 6, 6, generator=generator)
     target = torch.randint(5, (2, 6, 6), generator=generator)
     target[0, :2] = IGNORED
     wanted = functional.cross_entropy(output, target, torch.tensor(weights), ignore_index=IGNORED)
     torch.testing.assert_close(weighted.error(output, target.to(torch.uint8)), wanted)
     assert weighted.error(output, torch.full_like(target, IGNORED)) == 0
-
-
-# Targets
-
-
-def test_the_paper_looks_for_all_that_is_not_the_animal(small_world: Path) -> None:
-    task = card("pets_seg")
-    plain = read_dataset("pets", small_world, "trimap")
-    recast = published.as_published(plain, task)
-    assert plain.labels is not None
-    assert recast.labels is not None
-    reader = pickle.loads(pickle.dumps(recast.labels.reader))
-    path = plain.labels.paths[0]
-    codes = np.array(Image.open(path))
-    assert set(np.unique(codes)) >= {1, 2, 3}
-    assert np.array_equal(reader(path, 0), (codes != 1).astype(np.uint8)), "border and background are one"
-    assert reader(path, 0).dtype == np.uint8
-    assert recast.classes == ("animal", "background and border")
-    assert recast.digest != plain.digest, "other targets are other data"
-
-
-def test_depth_of_thor_is_on_the_papers_scale(small_world: Path) -> None:
-    plain = read_dataset("thor_depth", small_world, "depth")
-    recast = published.as_published(plain, card("thor_depth"))
-    assert plain.labels is not None
-    assert recast.labels is not None
-    before, after = plain.labels.read(0), recast.labels.read(0)
-    assert after.dtype == np.float32
-    assert np.allclose(after, (before - 0.5) / 0.25, atol=1e-6)
-    assert -2 <= after.min() < after.max() <= 2
-
-
-@pytest.mark.parametrize("name", ["nyu_depth", "nyu_walkable", "egohands", "cityscapes"])
-def test_other_targets_are_what_they_are_elsewhere(name: str, small_world: Path) -> None:
-    task = card(name)
-    plain = read_dataset(task.dataset, small_world, task.target)
-    assert published.as_published(plain, task) is plain
-
-
-def test_depth_over_its_maximum_leaves_missing_pixels_out() -> None:
-    metres = np.array([[2.0, 4.0], [8.0, np.nan]], np.float32)
-    assert published.relative_depth(metres) == pytest.approx(np.array([[0, 0.25], [0.75, np.nan]]), nan_ok=True)
-    far = np.array([[5.0, 100.0]], np.float32)
-    assert published.relative_depth(far)[0] == pytest.approx([0, 1 - 5 / (10000 / 512)])
-    assert np.isnan(published.relative_depth(np.full((2, 2), np.nan, np.float32))).all()
-
-
-# What is refused
-
-
-def test_a_task_that_the_paper_trained_on_crops_of_unknown_size_is_refused_by_name() -> None:
-    with pytest.raises(CardError, match=r"trains egohands on crops, and its card does not say of which size"):
-        protocol("virb2021").training(card("egohands"))
-
-
-@pytest.mark.parametrize("name", ["kitti_flow", "taskonomy_depth", "coco_panoptic"])
-def test_a_task_without_comparable_numbers_is_refused_by_name(name: str) -> None:
-    with pytest.raises(Unsuited, match=f"no comparable published numbers for task {name}"):
-        protocol("virb2021").training(Task.read(TASKS.path(name)))
-
-
-def test_a_group_leaves_out_what_the_paper_did_not_measure_and_a_named_task_fails(small_world: Path) -> None:
-    options = Asked(data=small_world, protocol="virb2021").options()
-    _, left = prepare(select_tasks("pixel-structural"), options)
-    assert [(gap.task.name, gap.failed) for gap in left] == [("kitti_flow", False), ("taskonomy_depth", False)]
-    _, left = prepare(select_tasks("pixel-structural,kitti_flow"), options)
-    assert [(gap.task.name, gap.failed) for gap in left] == [("kitti_flow", True), ("taskonomy_depth", False)]
-
-
-def test_only_published_training_changes_pictures() -> None:
-    rules = protocol("standard")
-    assert rules.pixel is not None
-    changed = rules.pixel.model_dump() | {"augment": True}
-    with pytest.raises(ValueError, match="augment: true goes with head: published"):
-        type(rules).model_validate(rules.model_dump() | {"pixel": changed})
-
-
-def test_a_card_under_another_protocol_keeps_its_own_head_target_and_metrics(small_world: Path) -> None:
-    task = Task.read(TASKS.path("pets_seg"))
-    given = replace(Asked(sample=True).options(), root=small_world)
-    (item,), _ = prepare(Selection((task,), frozenset()), given)
-    assert item.metrics == ("iou", "pixel_accuracy")
-    assert item.dataset.classes == ("background", "animal")
