@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ def test_a_target_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path, m
     make_dtd(tmp_path)
     used = uses()
     other = used["dtd"][0].model_copy(update={"name": "other", "target": "nonsense"})
-    monkeypatch.setattr("virb.data.shelf.status.uses", lambda: {**used, "dtd": [other, *used["dtd"]]})
+    monkeypatch.setattr(import_module("virb.data.shelf.status"), "uses", lambda: {**used, "dtd": [other, *used["dtd"]]})
     (row,) = status(tmp_path, ["dtd"])
     assert row.state == "found"
     assert row.notes[0].startswith("nonsense: dtd offers no target")
@@ -321,7 +322,7 @@ def test_a_failure_in_the_middle_leaves_no_folder_behind(
     def interrupt(*given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("virb.data.shelf.download.settle", interrupt)
+    monkeypatch.setattr(import_module("virb.data.shelf.download"), "settle", interrupt)
     with pytest.raises(KeyboardInterrupt):
         fetch_dataset("dtd", tmp_path / "data")
     assert files(tmp_path / "data") == {".downloads/dtd/dtd.tar.gz"}
@@ -397,9 +398,9 @@ def labelled(folder: Path, kind: LabelKind, row: int) -> Dataset:
 def test_a_deep_look_holds_label_maps_to_their_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: LabelKind, row: int, reason: str
 ) -> None:
-    module = "virb.data.shelf.verify"
-    monkeypatch.setattr(f"{module}.read_dataset", lambda *given: labelled(tmp_path, kind, row))
-    monkeypatch.setattr(f"{module}.find_dataset", lambda *given: tmp_path)
+    module = import_module("virb.data.shelf.verify")
+    monkeypatch.setattr(module, "read_dataset", lambda *given: labelled(tmp_path, kind, row))
+    monkeypatch.setattr(module, "find_dataset", lambda *given: tmp_path)
     found = verify("dtd", tmp_path, deep=True, workers=0)
     assert (found.images, found.labels) == (1, 3), "the one map of every split"
     assert len(found.broken) == (3 if reason else 0)
@@ -411,7 +412,7 @@ def test_a_target_that_cannot_be_read_counts_as_broken(tmp_path: Path, monkeypat
     folder = make_dtd(tmp_path)
     used = uses()
     other = used["dtd"][0].model_copy(update={"name": "other", "target": "nonsense"})
-    monkeypatch.setattr("virb.data.shelf.verify.uses", lambda: {**used, "dtd": [*used["dtd"], other]})
+    monkeypatch.setattr(import_module("virb.data.shelf.verify"), "uses", lambda: {**used, "dtd": [*used["dtd"], other]})
     (broken,) = verify("dtd", tmp_path, workers=0).broken
     assert (broken.id, broken.path) == ("nonsense", folder)
 
