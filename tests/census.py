@@ -223,6 +223,10 @@ def coco_panoptic(root: Path) -> Parts:
     return {"train": part("train2017"), "test": part("val2017")}
 
 
+def of_folder(key: Key) -> str:
+    return folder(key[0])
+
+
 class Row(NamedTuple):
     """What TASKS.md says of a task's split, and where to count."""
 
@@ -234,6 +238,10 @@ class Row(NamedTuple):
     share: float = 0.1
     group: Callable[[Key], str] | None = None
     """What samples that stay together have in common."""
+    kind: str = ""
+    """Of its labels, where each pixel has one: classes, values or flow."""
+    label: str = ""
+    """Its label files below its data set's folder, one to a label."""
 
 
 TASKS_TABLE = {
@@ -251,17 +259,64 @@ TASKS_TABLE = {
     "thor_num_steps": Row(thor_num_steps, -1, "group", group=lambda key: folder(key[0])),
     "thor_egomotion": Row(thor_egomotion, 5, "group", group=lambda key: folder(key[0])),
     "nuscenes_egomotion": Row(nuscenes, 3, "group", group=lambda key: folder(key[0], 0).partition("__CAM_FRONT__")[0]),
-    "pets_seg": Row(pets_seg, 2, "class"),
-    "cityscapes": Row(cityscapes, 19, "owner", group=lambda key: folder(key[0])),
-    "egohands": Row(egohands, 5, "owner", group=lambda key: folder(key[0])),
-    "nyu_walkable": Row(nyu, 2, "sample"),
-    "nyu_depth": Row(nyu, 0, "sample"),
-    "thor_depth": Row(thor_depth, 0, "group", group=lambda key: folder(key[0])),
-    "taskonomy_depth": Row(taskonomy, 0, "owner", group=lambda key: folder(key[0])),
-    "kitti_flow": Row(kitti_flow, 0, "owner"),
-    "coco_panoptic": Row(coco_panoptic, 133, "sample", 0.02),
-    "taskonomy_edges": Row(taskonomy, 0, "owner", group=lambda key: folder(key[0])),
-    "taskonomy_inpainting": Row(taskonomy, 0, "owner", group=lambda key: folder(key[0])),
+    "pets_seg": Row(pets_seg, 2, "class", kind="classes", label="annotations/trimaps/*.png"),
+    "cityscapes": Row(
+        cityscapes, 19, "owner", group=lambda key: folder(key[0]), kind="classes", label="gtFine/val/*/*labelIds.png"
+    ),
+    "egohands": Row(egohands, 5, "owner", group=of_folder, kind="classes", label="*/*/polygons.mat"),
+    "nyu_walkable": Row(nyu, 2, "sample", kind="classes", label="train/walkable/*.png"),
+    "nyu_depth": Row(nyu, 0, "sample", kind="values", label="test/depths/*.tiff"),
+    "thor_depth": Row(
+        thor_depth, 0, "group", group=lambda key: folder(key[0]), kind="values", label="test/*/*depth.jpg"
+    ),
+    "taskonomy_depth": Row(
+        taskonomy, 0, "owner", group=lambda key: folder(key[0]), kind="values", label="depth_zbuffer/*/*/*.png"
+    ),
+    "kitti_flow": Row(kitti_flow, 0, "owner", kind="flow", label="training/flow_occ/*.png"),
+    "coco_panoptic": Row(
+        coco_panoptic, 133, "sample", 0.02, kind="classes", label="annotations/panoptic_train2017/*.png"
+    ),
+    "taskonomy_edges": Row(
+        taskonomy, 0, "owner", group=lambda key: folder(key[0]), kind="values", label="edge_texture/*/*/*.png"
+    ),
+    "taskonomy_inpainting": Row(taskonomy, 0, "owner", group=of_folder, kind="values"),
+}
+
+
+class Layout(NamedTuple):
+    """Where the parts of a data set lie below the data folder; patterns whose last match is harmed."""
+
+    top: str
+    picture: str | None = None
+    """A picture that a list names, or that a label belongs to. None: folders alone say what there is."""
+    listing: str | None = None
+    inner: str = ""
+    """A folder that every target needs, below the top."""
+    proof: str = ""
+    """Without it nobody could tell that the data set is there."""
+
+
+LAYOUTS = {
+    "imagenet": Layout("imagenet", inner="val"),
+    "imagenetv2": Layout("imagenetv2-matched-frequency-format-val"),
+    "pets": Layout("oxford-iiit-pet", "images/*_25.jpg", "annotations/trainval.txt", "images", "annotations"),
+    "caltech101": Layout("101_ObjectCategories"),
+    "cifar100": Layout("cifar-100-python", listing="train", proof="train"),
+    "sun397": Layout("SUN397", "*/*/*.jpg", "Training_01.txt", "b", "ClassName.txt"),
+    "eurosat": Layout("2750", inner="Forest"),
+    "dtd": Layout("dtd", "images/*/*.jpg", "labels/train1.txt", "images", "labels"),
+    "kinetics400": Layout("kinetics400", None, "annotations/train.json", "validate"),
+    "clevr": Layout("CLEVR_v1.0", "images/val/*.png", "scenes/CLEVR_train_scenes.json", "images/train", "scenes"),
+    "thor_num_steps": Layout("thor_num_steps", "val/*/*.jpg", "val_labels.txt", "val", "*_labels.txt"),
+    "thor_egomotion": Layout("thor_action_prediction", "val/*/*_a.jpg", "train_labels.txt", "val", "*_labels.txt"),
+    "nuscenes": Layout("nuScenes", "sweeps/CAM_FRONT/*.jpg", "nuScenes_test.json", "samples", "*.json"),
+    "cityscapes": Layout("cityscapes", "leftImg8bit/train/*/*.png", None, "leftImg8bit", "gtFine"),
+    "egohands": Layout("egohands_data", "*/*/*.jpg", "*/*/polygons.mat", "_LABELLED_SAMPLES/CHESS_OFFICE_S_B"),
+    "nyu": Layout("nyu", "test/images/*.png", None, "test/images"),
+    "thor_depth": Layout("thor_depth_prediction", "train/*/*rgb.jpg", None, "test"),
+    "taskonomy": Layout("taskonomy", None, None, "rgb"),
+    "kitti_flow": Layout("kitti_flow", "training/image_2/*_11.png", None, "training/image_2", "training"),
+    "coco_panoptic": Layout("coco", "val2017/*.jpg", "annotations/panoptic_val2017.json", "train2017", "annotations"),
 }
 
 

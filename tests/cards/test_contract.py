@@ -14,7 +14,8 @@ from virb.cards.select import ENCODERS, GROUPS, PROTOCOLS, TASKS
 from virb.cards.task import Task
 from virb.core.errors import CardError, DataError
 from virb.core.paths import card_folder
-from virb.data import ADAPTERS, adapter, find_dataset
+from virb.data import adapter, find_dataset
+from virb.data.common import DATASETS
 from virb.heads import dense
 from virb.metrics import METRICS, PIXEL_METRICS
 
@@ -114,9 +115,9 @@ def test_the_heads_a_card_may_name_are_those_that_exist_and_each_has_a_version()
 
 
 def test_every_adapter_can_be_imported_and_serves_a_task() -> None:
-    for name in ADAPTERS:
+    for name in DATASETS.names():
         assert callable(adapter(name))
-    assert {read_task(name).dataset for name in TASK_NAMES} == set(ADAPTERS)
+    assert {read_task(name).dataset for name in TASK_NAMES} == set(DATASETS.names())
 
 
 def test_an_unknown_data_set_is_answered_with_the_nearest_one() -> None:
@@ -188,10 +189,13 @@ def test_a_task_stands_in_a_quadrant_and_in_known_groups(name: str) -> None:
         assert task.groups & quadrants == {task.quadrant}
 
 
-@pytest.mark.parametrize("name", TASK_NAMES)
+def test_the_suite_is_the_table_of_tasks() -> None:
+    assert {name for name in TASK_NAMES if not read_task(name).extra} == set(TABLE)
+
+
+@pytest.mark.parametrize("name", [*TABLE, *EXTRA])
 def test_a_task_is_what_the_table_of_tasks_says(name: str) -> None:
-    row = {**TABLE, **EXTRA}.get(name)
-    assert row is not None, f"TASKS.md has no task {name}"
+    row = {**TABLE, **EXTRA}[name]
     task = read_task(name)
     assert task.extra == (name in EXTRA)
     assert (task.quadrant, task.open, task.frames) == (row.quadrant, row.open, row.frames)

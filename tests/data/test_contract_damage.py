@@ -7,68 +7,23 @@ import re
 import shutil
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from census import LAYOUTS, TASKS_TABLE, Layout
 
+from virb import sample
 from virb.cards.select import TASKS
 from virb.cards.task import Task
 from virb.core.errors import DataError, MissingData
-from virb.data import ADAPTERS, read_dataset
+from virb.data import read_dataset
 from virb.data.classes import SAMPLE_MARKER
+from virb.data.common import DATASETS
 
 TASK_NAMES = TASKS.names()
 CARDS = {name: Task.read(TASKS.path(name)) for name in TASK_NAMES}
 
 
-class Layout(NamedTuple):
-    """Where the parts of a data set lie below the data folder; patterns whose last match is harmed."""
-
-    top: str
-    picture: str | None = None
-    """A picture that a list names, or that a label belongs to. None: folders alone say what there is."""
-    listing: str | None = None
-    inner: str = ""
-    """A folder that every target needs, below the top."""
-    proof: str = ""
-    """Without it nobody could tell that the data set is there."""
-
-
-LAYOUTS = {
-    "imagenet": Layout("imagenet", inner="val"),
-    "imagenetv2": Layout("imagenetv2-matched-frequency-format-val"),
-    "pets": Layout("oxford-iiit-pet", "images/*_25.jpg", "annotations/trainval.txt", "images", "annotations"),
-    "caltech101": Layout("101_ObjectCategories"),
-    "cifar100": Layout("cifar-100-python", listing="train", proof="train"),
-    "sun397": Layout("SUN397", "*/*/*.jpg", "Training_01.txt", "b", "ClassName.txt"),
-    "eurosat": Layout("2750", inner="Forest"),
-    "dtd": Layout("dtd", "images/*/*.jpg", "labels/train1.txt", "images", "labels"),
-    "kinetics400": Layout("kinetics400", None, "annotations/train.json", "validate"),
-    "clevr": Layout("CLEVR_v1.0", "images/val/*.png", "scenes/CLEVR_train_scenes.json", "images/train", "scenes"),
-    "thor_num_steps": Layout("thor_num_steps", "val/*/*.jpg", "val_labels.txt", "val", "*_labels.txt"),
-    "thor_egomotion": Layout("thor_action_prediction", "val/*/*_a.jpg", "train_labels.txt", "val", "*_labels.txt"),
-    "nuscenes": Layout("nuScenes", "sweeps/CAM_FRONT/*.jpg", "nuScenes_test.json", "samples", "*.json"),
-    "cityscapes": Layout("cityscapes", "leftImg8bit/train/*/*.png", None, "leftImg8bit", "gtFine"),
-    "egohands": Layout("egohands_data", "*/*/*.jpg", "*/*/polygons.mat", "_LABELLED_SAMPLES/CHESS_OFFICE_S_B"),
-    "nyu": Layout("nyu", "test/images/*.png", None, "test/images"),
-    "thor_depth": Layout("thor_depth_prediction", "train/*/*rgb.jpg", None, "test"),
-    "taskonomy": Layout("taskonomy", None, None, "rgb"),
-    "kitti_flow": Layout("kitti_flow", "training/image_2/*_11.png", None, "training/image_2", "training"),
-    "coco_panoptic": Layout("coco", "val2017/*.jpg", "annotations/panoptic_val2017.json", "train2017", "annotations"),
-}
-LABELS = {
-    "pets_seg": "annotations/trimaps/*.png",
-    "cityscapes": "gtFine/val/*/*labelIds.png",
-    "egohands": "*/*/polygons.mat",
-    "nyu_walkable": "train/walkable/*.png",
-    "nyu_depth": "test/depths/*.tiff",
-    "thor_depth": "test/*/*depth.jpg",
-    "taskonomy_depth": "depth_zbuffer/*/*/*.png",
-    "taskonomy_edges": "edge_texture/*/*/*.png",
-    "kitti_flow": "training/flow_occ/*.png",
-    "coco_panoptic": "annotations/panoptic_train2017/*.png",
-}
-"""One file per label; what is to be painted by taskonomy_inpainting is the picture itself."""
+LABELS = {name: row.label for name, row in TASKS_TABLE.items() if row.label}
 
 
 def layout_of(name: str) -> Layout:
@@ -126,8 +81,9 @@ def refused(name: str, root: Path, *, gap: bool = False) -> str:
     return error.found
 
 
-def test_the_layouts_of_this_test_are_those_of_all_data_sets() -> None:
-    assert set(LAYOUTS) == set(ADAPTERS)
+def test_the_tables_of_the_census_hold_every_task_and_every_data_set() -> None:
+    assert set(LAYOUTS) == set(DATASETS.names()) == set(sample.DATASETS)
+    assert set(TASKS_TABLE) == set(TASK_NAMES)
 
 
 @pytest.mark.parametrize("name", having("picture"))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from census import TASKS_TABLE
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
@@ -24,19 +25,7 @@ from virb.data import read_dataset
 from virb.data.images import read_image
 
 PIXEL = [name for name in TASKS.names() if Task.read(TASKS.path(name)).level == "pixel"]
-KINDS = {
-    "pets_seg": "classes",
-    "cityscapes": "classes",
-    "egohands": "classes",
-    "nyu_walkable": "classes",
-    "coco_panoptic": "classes",
-    "nyu_depth": "values",
-    "thor_depth": "values",
-    "taskonomy_depth": "values",
-    "taskonomy_edges": "values",
-    "taskonomy_inpainting": "values",
-    "kitti_flow": "flow",
-}
+KINDS = {name: row.kind for name, row in TASKS_TABLE.items() if row.kind}
 CLASSES = [name for name, kind in KINDS.items() if kind == "classes"]
 DEPTHS = ["nyu_depth", "thor_depth", "taskonomy_depth"]
 VOID = {"pets_seg", "cityscapes", "coco_panoptic"}

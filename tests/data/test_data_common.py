@@ -10,8 +10,9 @@ from PIL import Image
 
 from virb.cards.dataset import DataCard
 from virb.core.errors import CardError, DataError, MissingData
-from virb.data import ADAPTERS, find_dataset, read_dataset
+from virb.data import find_dataset, read_dataset
 from virb.data.common import (
+    DATASETS,
     carve_groups,
     carve_per_class,
     carve_stratified,
@@ -237,7 +238,7 @@ def test_an_unknown_data_set_is_answered_with_the_nearest_one(tmp_path: Path) ->
         read_dataset("clever", tmp_path, "count")
 
 
-@pytest.mark.parametrize("name", sorted(ADAPTERS))
+@pytest.mark.parametrize("name", DATASETS.names())
 def test_every_adapter_says_that_its_data_are_missing_and_where_to_get_them(tmp_path: Path, name: str) -> None:
     with pytest.raises(MissingData) as caught:
         find_dataset(name, tmp_path)

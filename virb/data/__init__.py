@@ -11,31 +11,7 @@ from pathlib import Path
 from virb.core.errors import CardError, did_you_mean
 from virb.core.types import Dataset
 from virb.data.classes import SAMPLE_MARKER
-from virb.data.common import data_card, locate
-
-ADAPTERS = {
-    "caltech101": "virb.data.sets.caltech:read",
-    "cifar100": "virb.data.sets.cifar:read",
-    "cityscapes": "virb.data.sets.cityscapes:read",
-    "clevr": "virb.data.sets.clevr:read",
-    "coco_panoptic": "virb.data.sets.coco:read",
-    "dtd": "virb.data.sets.dtd:read",
-    "egohands": "virb.data.sets.egohands:read",
-    "eurosat": "virb.data.sets.eurosat:read",
-    "imagenet": "virb.data.sets.imagenet:read",
-    "imagenetv2": "virb.data.sets.imagenet:read_v2",
-    "kinetics400": "virb.data.sets.kinetics:read",
-    "kitti_flow": "virb.data.sets.kitti:read",
-    "nuscenes": "virb.data.sets.nuscenes:read",
-    "nyu": "virb.data.sets.nyu:read",
-    "pets": "virb.data.sets.pets:read",
-    "sun397": "virb.data.sets.sun:read",
-    "taskonomy": "virb.data.sets.taskonomy:read",
-    "thor_depth": "virb.data.sets.thor_depth:read",
-    "thor_egomotion": "virb.data.sets.thor:read_egomotion",
-    "thor_num_steps": "virb.data.sets.thor:read_num_steps",
-}
-"""Data set name to "module:function", imported on first use."""
+from virb.data.common import DATASETS, data_card, locate
 
 Adapter = Callable[[Path, str], Dataset]
 """(the data set's own folder, target) -> pool and splits; half-present data is a DataError that counts what is
@@ -43,15 +19,16 @@ missing, an unknown target a CardError before any file is looked for."""
 
 
 def adapter(name: str) -> Adapter:
-    """Return the adapter of a data set by name."""
-    if name not in ADAPTERS:
+    """Return the adapter of a data set by name; its module is imported on first use."""
+    known = DATASETS.names()
+    if name not in known:
         raise CardError(
-            f"no adapter reads the data set '{name}'{did_you_mean(name, ADAPTERS)}",
-            "one of " + ", ".join(sorted(ADAPTERS)),
+            f"no adapter reads the data set '{name}'{did_you_mean(name, known)}",
+            "one of " + ", ".join(known),
             "correct 'dataset' in the task card, or add an adapter under virb/data",
         )
-    module, _, attribute = ADAPTERS[name].partition(":")
-    made: Adapter = getattr(import_module(module), attribute)
+    module, _, function = (data_card(name).adapter or f"{name}:read").partition(":")
+    made: Adapter = getattr(import_module(f"virb.data.sets.{module}"), function)
     return made
 
 

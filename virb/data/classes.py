@@ -1,4 +1,6 @@
-"""Class lists and label codes that readers and sample writers share, fixed here and never taken from folders.
+"""Class lists and label codes that readers and sample writers share, fixed and never taken from folders.
+
+Those of a new data set stand in its adapter, where its sample writer finds them.
 
 A half-downloaded data set must not renumber its classes, so nothing is ever derived from what lies on disk.
 """

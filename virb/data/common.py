@@ -18,13 +18,14 @@ from virb.core.paths import is_stray
 from virb.core.types import Pool, Split
 from virb.data.classes import SAMPLE_MARKER
 
+DATASETS = Registry("datasets")
 _PICTURES = (".jpg", ".jpeg", ".png")
 
 
 @cache
 def data_card(name: str) -> DataCard:
     """Return what is known of a data set: where it comes from and where it lies."""
-    return DataCard.read(Registry("datasets").path(name))
+    return DataCard.read(DATASETS.path(name))
 
 
 @cache

@@ -10,10 +10,9 @@ from typing import Literal
 from virb.cards.dataset import DataCard
 from virb.cards.select import all_tasks
 from virb.cards.task import Task
-from virb.cards.yaml_files import Registry
 from virb.core.errors import CardError, DataError, MissingData, UsageError, VirbError, did_you_mean
-from virb.data import ADAPTERS, read_dataset
-from virb.data.common import data_card, is_sample, locate
+from virb.data import read_dataset
+from virb.data.common import DATASETS, data_card, is_sample, locate
 
 State = Literal["found", "missing", "broken", "unreadable"]
 """`unreadable`: it lies there, but nothing in this version reads it."""
@@ -47,7 +46,7 @@ class ShelfRow:
 
 def names() -> list[str]:
     """Return every data set that has a card."""
-    return Registry("datasets").names()
+    return DATASETS.names()
 
 
 def card(name: str) -> DataCard:
@@ -92,7 +91,7 @@ def _row(card: DataCard, root: Path, tasks: tuple[Task, ...], sample: bool) -> S
     except DataError as error:
         return ShelfRow(card, "broken", tasks, problem=error.found, remedy=error.remedy)
     sample = is_sample(folder)
-    if card.name not in ADAPTERS or not tasks:
+    if not tasks:
         return ShelfRow(card, "unreadable", tasks, folder, problem="no task of this version uses it", sample=sample)
     return _read(card, root, folder, tasks, sample)
 

@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-from virb.sample.sets import (
-    caltech101,
-    cifar100,
-    cityscapes,
-    clevr,
-    coco,
-    dtd,
-    egohands,
-    eurosat,
-    imagenet,
-    kinetics,
-    kitti,
-    nuscenes,
-    nyu,
-    pets,
-    sun397,
-    taskonomy,
-    thor,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
 from virb.sample.sets.writing import Writer
 
 WRITERS: dict[str, Writer] = {
-    **dtd.WRITERS,
-    **clevr.WRITERS,
-    **thor.WRITERS,
-    **nyu.WRITERS,
-    **taskonomy.WRITERS,
-    **sun397.WRITERS,
-    **kinetics.WRITERS,
-    **cityscapes.WRITERS,
-    **kitti.WRITERS,
-    **nuscenes.WRITERS,
-    **egohands.WRITERS,
-    **pets.WRITERS,
-    **imagenet.WRITERS,
-    **eurosat.WRITERS,
-    **cifar100.WRITERS,
-    **caltech101.WRITERS,
-    **coco.WRITERS,
+    name: writer
+    for module in iter_modules(__path__)
+    for name, writer in getattr(import_module(f"{__name__}.{module.name}"), "WRITERS", {}).items()
 }
-"""Data set name, as task cards say it, to what writes it."""
+"""Data set name, as task cards say it, to what writes it: the `WRITERS` of every module beside this one."""
