@@ -149,4 +149,4 @@ def test_the_twin_has_the_view_and_not_the_weights(tmp_path: Path) -> None:
 def test_what_timm_does_not_know_has_no_twin(tmp_path: Path) -> None:
     (tmp_path / "good.py").write_text(GOOD)
     with pytest.raises(Unsuited, match="no architecture"):
-        gaps.random_gap(encoder_card(str(tmp_path / "good.py")), Asked(sample=True).options())
+        gaps.random_gap(load_encoder(encoder_card(str(tmp_path / "good.py"))), Asked(sample=True).options())

@@ -22,6 +22,7 @@ from killing import content, leftovers, make_world, options, run
 
 from virb.core.errors import DataError, NumericsError, OutputError, VirbError
 from virb.core.locks import held, lock_path
+from virb.heads.fit import StackProbe
 from virb.run import harness, report
 from virb.run.encoder_run import EncoderRun
 
@@ -191,7 +192,7 @@ def test_want_of_memory_fails_one_task_in_three_parts_and_the_others_go_on(
     def wanting(*given: Any, **named: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(harness, "fit", wanting)
+    monkeypatch.setattr(StackProbe, "fit", wanting)
     done = run(replace(options(place, world, "memory"), out=tmp_path))
     (failure,) = done.failures
     assert failure.task == "dtd"
