@@ -21,7 +21,7 @@ from virb.run.tasks import prepare
 
 
 @dataclass(frozen=True)
-class Samples:
+class Shown:
     """A pool, some samples of it, and how its pictures are cut, if they are."""
 
     pool: Pool
@@ -29,7 +29,7 @@ class Samples:
     pieces: Pieces | None = None
 
 
-def task_samples(selection: Selection, split: str, options: Options) -> Samples:
+def task_samples(selection: Selection, split: str, options: Options) -> Shown:
     """Return a split of the one task that was selected."""
     if split not in SPLITS:
         raise UsageError(
@@ -43,10 +43,10 @@ def task_samples(selection: Selection, split: str, options: Options) -> Samples:
     if missing:
         raise missing[0].error
     (item,) = prepared
-    return Samples(item.shown.pool, getattr(item.shown, split), item.pieces)
+    return Shown(item.shown.pool, getattr(item.shown, split), item.pieces)
 
 
-def pictures(files: Sequence[str | Path]) -> Samples:
+def pictures(files: Sequence[str | Path]) -> Shown:
     """Return picture files as samples without targets, each under its own name."""
     paths = tuple(Path(file).expanduser() for file in files)
     if not paths:
@@ -55,10 +55,10 @@ def pictures(files: Sequence[str | Path]) -> Samples:
         raise UsageError(f"there is no picture {lost}", "files that are there", "check the path")
     rows = np.arange(len(paths))
     names = tuple(map(str, paths))
-    return Samples(Pool("pictures", names, paths), Split(names, rows[:, None], np.full(len(paths), -1), rows))
+    return Shown(Pool("pictures", names, paths), Split(names, rows[:, None], np.full(len(paths), -1), rows))
 
 
-def encoded(run: EncoderRun, samples: Samples, maps: bool) -> Encoded:
+def encoded(run: EncoderRun, samples: Shown, maps: bool) -> Encoded:
     """Return the features of samples, from the cache where they are there."""
     options, encoder = run.options, run.encoder
     view = resolve_view(samples.pieces, options.protocol, encoder)
