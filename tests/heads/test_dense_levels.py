@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from virb.core.errors import NumericsError, UsageError
 from virb.core.types import Level
-from virb.heads.levels import Inputs, LevelMoments, choose, fit_levels, resize
+from virb.heads.levels import Inputs, LevelMoments, choose, resize
 
 RESNET = tuple(Level(c, s, s) for c, s in ((64, 48), (64, 24), (128, 12), (256, 6), (512, 3)))
 CONVNEXT = tuple(Level(c, s, s) for c, s in ((40, 24), (80, 12), (160, 6), (320, 3)))
@@ -46,7 +46,8 @@ def test_a_stride_that_is_nearly_the_wanted_one_is_taken_as_it_is() -> None:
 
 def test_maps_are_brought_to_the_grids_of_the_wanted_strides(generator: torch.Generator) -> None:
     maps = [torch.randn(2, 5, 6, 4, generator=generator) for _ in range(4)]
-    fitted = fit_levels(maps, (2, *STRIDES), (96, 64))
+    levels = tuple(Level(*level.shape[1:]) for level in maps)
+    fitted = [one.fit(maps[one.place]) for one in choose(Inputs(levels, (96, 64)), (2, *STRIDES))]
     assert [tuple(tensor.shape[2:]) for tensor in fitted] == [(48, 32), (24, 16), (12, 8), (6, 4), (3, 2)]
     assert fitted[3] is maps[3], "the deepest level keeps its own grid too"
     torch.testing.assert_close(fitted[4], functional.avg_pool2d(maps[3], 2))

@@ -15,10 +15,10 @@ from torch import nn
 from virb.heads.aspp import aspp
 from virb.heads.deeplab2021 import published_deeplab, published_upshuffle
 from virb.heads.dense_linear import dense_linear
-from virb.heads.levels import Inputs, LevelMoments, Levels, Size, fit_levels
+from virb.heads.levels import Inputs, LevelMoments, Levels, Size
 from virb.heads.upshuffle import upshuffle
 
-__all__ = ["DENSE", "PUBLISHED_DENSE", "VERSIONS", "DenseHeads", "Inputs", "LevelMoments", "Levels", "fit_levels"]
+__all__ = ["DENSE", "PUBLISHED_DENSE", "VERSIONS", "DenseHeads", "Inputs", "LevelMoments", "Levels"]
 
 
 class DenseHeads(Protocol):

@@ -85,12 +85,6 @@ def choose(inputs: Inputs, strides: Sequence[int]) -> tuple[Origin, ...]:
     return tuple(chosen[stride] for stride in strides)
 
 
-def fit_levels(maps: Sequence[torch.Tensor], strides: Sequence[int], size: Size) -> list[torch.Tensor]:
-    """Return a map for each wanted stride; `maps` are [n, C, h, w], fine to coarse, of views of `size` pixels."""
-    levels = tuple(Level(tensor.shape[1], tensor.shape[2], tensor.shape[3]) for tensor in maps)
-    return [source.fit(maps[source.place]) for source in choose(Inputs(levels, size), strides)]
-
-
 def resize(tensor: torch.Tensor, size: Size, align_corners: bool = False) -> torch.Tensor:
     """Return [..., H, W]: bilinear where a side grows, the mean over areas where it shrinks.
 
