@@ -14,7 +14,7 @@ from virb.sample.engine.camera import Camera
 from virb.sample.engine.fields import Bools, Dice
 from virb.sample.engine.render import Rendering, render
 from virb.sample.places.flow import forward_flow
-from virb.sample.places.streets import SEEN, Composed, Look, Placed, compose, frontage, look
+from virb.sample.places.streets import SEEN, Composed, Placed, StreetStyle, compose, frontage, look
 from virb.sample.places.traffic import traffic
 from virb.sample.sets.writing import Item, Made, Writer, png, scaled
 
@@ -40,13 +40,13 @@ def _items(size: float) -> list[Item]:
 
 
 @lru_cache(maxsize=32)
-def _drive(seed: int, drive: int) -> tuple[Look, list[Placed]]:
+def _drive(seed: int, drive: int) -> tuple[StreetStyle, list[Placed]]:
     dice = Dice(seed, "kitti_flow", "drive", drive)
     style = look(dice)
     return style, frontage(dice, style, -12.0, _RUN * _APART + SEEN)
 
 
-def _cameras(dice: Dice, style: Look, here: float, size: tuple[int, int]) -> tuple[Camera, Camera]:
+def _cameras(dice: Dice, style: StreetStyle, here: float, size: tuple[int, int]) -> tuple[Camera, Camera]:
     """Return the camera of a car and where it is a tenth of a second later: it drives on, turns, or stands."""
     width, height = size
     field = math.degrees(2.0 * math.atan(0.5 * width / _FOCAL))

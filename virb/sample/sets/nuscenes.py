@@ -14,7 +14,7 @@ from virb.data.classes import NUSCENES_ACTIONS
 from virb.sample.engine.camera import Camera
 from virb.sample.engine.fields import Dice, balanced
 from virb.sample.engine.render import render
-from virb.sample.places.streets import SEEN, Look, Placed, compose, frontage, look
+from virb.sample.places.streets import SEEN, Placed, StreetStyle, compose, frontage, look
 from virb.sample.places.traffic import traffic
 from virb.sample.sets.writing import Item, Made, Writer, exposed, jpeg, scaled
 
@@ -59,13 +59,13 @@ def _names(item: Item) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=32)
-def _drive(seed: int, split: str, drive: int) -> tuple[Look, list[Placed]]:
+def _drive(seed: int, split: str, drive: int) -> tuple[StreetStyle, list[Placed]]:
     dice = Dice(seed, "nuscenes", split, drive)
     style = look(dice)
     return style, frontage(dice, style, -10.0, 10 * _APART + SEEN)
 
 
-def _cameras(dice: Dice, style: Look, here: float, action: str) -> tuple[Camera, Camera]:
+def _cameras(dice: Dice, style: StreetStyle, here: float, action: str) -> tuple[Camera, Camera]:
     """Return where the car is and where half a second later; its heading at first tells nothing of the action.
 
     It turns so far that even features averaged over each frame, which forget where things are, say something of it.
