@@ -62,7 +62,7 @@ def _make(seed: int, item: Item) -> Made:
     """Return no file: a picture is a row of bytes in its split's pickle, red plane, green plane, blue plane."""
     split, name, index = item
     dice = Dice(seed, "cifar100", split, name, index)
-    picture = snapshot(_THINGS[name], dice, SIDE, SIDE, _MANNER).rendering.rgb
+    picture = snapshot(_THINGS[name], dice, (SIDE, SIDE), _MANNER).rgb
     return Made({}, np.ascontiguousarray(picture.transpose(2, 0, 1)).tobytes())
 
 

@@ -68,9 +68,8 @@ def _name(item: Item) -> str:
 def _make(seed: int, item: Item) -> Made:
     name = _name(item)
     dice = Dice(seed, "imagenet", name)
-    width, height = dice.pick(_SIZES)
-    taken = snapshot(CLASSES[item[1]][1], dice, width, height, _MANNER)
-    return Made({name: jpeg(taken.rendering.rgb)})
+    taken = snapshot(CLASSES[item[1]][1], dice, dice.pick(_SIZES), _MANNER)
+    return Made({name: jpeg(taken.rgb)})
 
 
 def _second_items(size: float) -> list[Item]:
@@ -81,9 +80,8 @@ def _second_make(seed: int, item: Item) -> Made:
     place, thing = CLASSES[item[1]]
     name = f"{place}/{item[2]}.jpeg"
     dice = Dice(seed, "imagenetv2", name)
-    width, height = dice.pick(_SIZES)
-    taken = snapshot(thing, dice, width, height, _SHIFTED)
-    return Made({name: jpeg(exposed(taken.rendering.rgb, dice))})
+    taken = snapshot(thing, dice, dice.pick(_SIZES), _SHIFTED)
+    return Made({name: jpeg(exposed(taken.rgb, dice))})
 
 
 def _no_lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:

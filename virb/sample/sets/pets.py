@@ -36,10 +36,10 @@ def _name(item: Item) -> str:
 def _make(seed: int, item: Item) -> Made:
     name = _name(item)
     dice = Dice(seed, "pets", name)
-    width, height = dice.pick(((128, 112), (128, 96), (112, 128), (120, 120), (136, 104)))
-    taken = pet_photo(item[1], dice, width, height)
-    trimap = trimap_of(taken.rendering.instance == 1)
-    return Made({f"images/{name}.jpg": jpeg(taken.rendering.rgb), f"annotations/trimaps/{name}.png": png(trimap)})
+    size = dice.pick(((128, 112), (128, 96), (112, 128), (120, 120), (136, 104)))
+    taken = pet_photo(item[1], dice, size)
+    trimap = trimap_of(taken.instance == 1)
+    return Made({f"images/{name}.jpg": jpeg(taken.rgb), f"annotations/trimaps/{name}.png": png(trimap)})
 
 
 def trimap_of(mask: Bools) -> NDArray[np.uint8]:
