@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -92,8 +90,4 @@ def _make(seed: int, item: Item) -> Made:
     return Made(files)
 
 
-def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
-    return {}
-
-
-WRITERS = {"kitti_flow": Writer("kitti_flow", _items, _make, _lists)}
+WRITERS = {"kitti_flow": Writer("kitti_flow", _items, _make)}
