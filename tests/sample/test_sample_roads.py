@@ -27,7 +27,7 @@ from virb.sample.engine.camera import Camera
 from virb.sample.engine.fields import Dice
 from virb.sample.engine.render import Rendering, render
 from virb.sample.places.flow import forward_flow
-from virb.sample.places.streets import SEEN, THINGS, Look, Placed, compose, frontage, look
+from virb.sample.places.streets import SEEN, THINGS, Placed, StreetStyle, compose, frontage, look
 from virb.sample.places.traffic import traffic
 from virb.sample.sets import cityscapes, kitti, nuscenes
 from virb.sample.things.vehicles import bicycle, bus, car, person, rider, truck
@@ -41,7 +41,7 @@ def picture(content: bytes) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=16)
-def street(number: int, here: float = 0.0) -> tuple[Look, list[Placed]]:
+def street(number: int, here: float = 0.0) -> tuple[StreetStyle, list[Placed]]:
     dice = Dice("street", number)
     style = look(dice)
     return style, frontage(dice, style, -12.0, SEEN) + traffic(dice, style, here)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from virb.sample.engine.camera import Vector
 from virb.sample.engine.fields import Bools, Floats, Ints, mix
 from virb.sample.engine.materials import PATTERNS
-from virb.sample.engine.scene import Scene, View
+from virb.sample.engine.scene import Scene, SceneView
 from virb.sample.engine.shapes import KINDS, Shapes, Triple, combine, meet, unit_surface
 from virb.sample.engine.trace import Hits, Rays, runs, unit_rays
 
@@ -29,7 +29,7 @@ class Surface:
     v: Floats
 
 
-def surface(view: View, rays: Rays, hits: Hits) -> Surface:
+def surface(view: SceneView, rays: Rays, hits: Hits) -> Surface:
     """Return the surface where rays end, solid by solid."""
     shapes = view.scene.shapes
     ray = np.flatnonzero(hits.solid >= 0)
@@ -99,7 +99,7 @@ def _dot(a: Triple, b: Triple) -> Floats:
     return product
 
 
-def shade(view: View, rays: Rays, hits: Hits) -> tuple[Floats, Floats]:
+def shade(view: SceneView, rays: Rays, hits: Hits) -> tuple[Floats, Floats]:
     """Return what each ray sees as display values [N,3] in [0, 1], and the light that falls there [N]."""
     colour = np.empty((len(hits.depth), 3), np.float32)
     fallen = np.ones(len(hits.depth), np.float32)
@@ -123,7 +123,7 @@ def _backdrop(scene: Scene, rays: Rays, colour: Floats) -> None:
         colour[:, channel] = mix(scene.horizon[channel], scene.zenith[channel], height)
 
 
-def _lighting(view: View, rays: Rays, hits: Hits, seen: Surface) -> tuple[Floats, Floats]:
+def _lighting(view: SceneView, rays: Rays, hits: Hits, seen: Surface) -> tuple[Floats, Floats]:
     """Return what multiplies a surface's colour and what is added: its highlight."""
     scene, lamp = view.scene, view.scene.lamp
     line = _three([place - part for place, part in zip(lamp.position, seen.point, strict=True)])
@@ -162,7 +162,7 @@ def _glossy(line: Triple, view: Triple, normal: Triple) -> tuple[Floats, Floats]
     return cosine, 0.12 + sky * (0.3 + 0.35 * z) + 0.5 * box
 
 
-def _shadowed(view: View, rays: Rays, hits: Hits, seen: Surface, facing: Bools) -> Bools:
+def _shadowed(view: SceneView, rays: Rays, hits: Hits, seen: Surface, facing: Bools) -> Bools:
     """Return which of the points [M] facing the lamp have a solid between; lines run from lamp to point."""
     shapes, lamp = view.scene.shapes, view.scene.lamp.position
     place = np.full(len(hits.depth), -1, np.int32)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from virb.sample.engine.camera import Camera
 from virb.sample.engine.fields import Bools, Dice, Floats, Ints
 from virb.sample.engine.light import shade
-from virb.sample.engine.scene import Scene, View
+from virb.sample.engine.scene import Scene, SceneView
 from virb.sample.engine.trace import extra_rays, pixel_rays, trace
 
 _difficulty: ContextVar[float] = ContextVar("difficulty", default=1.0)
@@ -55,7 +55,7 @@ def _step(tone: Floats, light: Floats, other: Bools) -> Bools:
 def render(scene: Scene, camera: Camera, dice: Dice | None = None) -> Rendering:
     """Return the picture of a scene; `dice` throws the sensor's noise, without it there is none."""
     size = (camera.height, camera.width)
-    view, rays = View(scene, camera), pixel_rays(camera)
+    view, rays = SceneView(scene, camera), pixel_rays(camera)
     hits = trace(view, rays)
     colour, light = shade(view, rays, hits)
     jumps = _jumps(colour.reshape(*size, 3), light.reshape(size), hits.solid.reshape(size))

@@ -77,7 +77,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class View:
+class SceneView:
     """A scene seen by a camera; which pixels each solid and each shadow may touch is worked out once."""
 
     scene: Scene

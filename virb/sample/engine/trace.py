@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from virb.sample.engine.camera import Camera, Rectangle
 from virb.sample.engine.fields import Bools, Floats, Ints
-from virb.sample.engine.scene import View
+from virb.sample.engine.scene import SceneView
 from virb.sample.engine.shapes import KINDS, Shapes, Triple, combine, meet
 
 _OFFSETS = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
@@ -96,7 +96,7 @@ def unit_rays(
     return (start[0], start[1], start[2]), (part[0], part[1], part[2])
 
 
-def trace(view: View, rays: Rays) -> Hits:
+def trace(view: SceneView, rays: Rays) -> Hits:
     """Return the first solid along each ray."""
     shapes = view.scene.shapes
     origin = shapes.unit_origin(view.camera.position)

@@ -25,7 +25,7 @@ _ACROSS = 0.62
 
 
 @dataclass(frozen=True)
-class Person:
+class Player:
     """What is seen of somebody: skin, sleeves, and whether these are long."""
 
     skin: Material
@@ -34,18 +34,18 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Setting:
+class TableScene:
     """What stays the same in one video: place, table, game, people, light."""
 
     solids: tuple[Primitive, ...]
-    me: Person
-    you: Person
+    me: Player
+    you: Player
     lamp: Lamp
     ambient: float
     game: str
 
 
-def setting(game: str, place: str, viewer: str, partner: str, dice: Dice) -> Setting:
+def setting(game: str, place: str, viewer: str, partner: str, dice: Dice) -> TableScene:
     """Return a video's setting; a person has one skin in all videos, and other clothes in each."""
     around, lamp, ambient = _PLACES[place](dice)
     tone = wood(dice, 6.0) if dice.chance(0.6) else cloth(dice)
@@ -53,14 +53,14 @@ def setting(game: str, place: str, viewer: str, partner: str, dice: Dice) -> Set
     me, you = (_person(name, dice) for name in (viewer, partner))
     chest = ball((1.42, dice.between(-0.05, 0.05), 0.95), (0.16, 0.25, 0.36), you.sleeve)
     head = ball((1.38, chest.centre[1], 1.46), (0.1, 0.09, 0.13), you.skin)
-    return Setting((*around, table, chest, head), me, you, lamp, ambient, game)
+    return TableScene((*around, table, chest, head), me, you, lamp, ambient, game)
 
 
-def _person(name: str, dice: Dice) -> Person:
+def _person(name: str, dice: Dice) -> Player:
     own = Dice("egohands", "person", name)  # the same in every world: B, H, S and T are four people
     tone = colour_of(own.between(0.03, 0.075), own.between(0.32, 0.6), own.between(0.5, 0.93))
     tone = shade_of(tone, dice.between(0.93, 1.07))
-    return Person(Material(tone, shade_of(tone, 0.85), "cloudy", (25.0, 25.0)), cloth(dice), dice.chance(0.6))
+    return Player(Material(tone, shade_of(tone, 0.85), "cloudy", (25.0, 25.0)), cloth(dice), dice.chance(0.6))
 
 
 def _floor(material: Material) -> Primitive:
@@ -215,7 +215,7 @@ def _hand(dice: Dice, wrist: Vector, heading: float, left: bool, skin: Material,
     return parts
 
 
-def _arm(dice: Dice, who: Person, mine: bool, left: bool) -> list[Primitive]:
+def _arm(dice: Dice, who: Player, mine: bool, left: bool) -> list[Primitive]:
     """Return a hand over the table, with its forearm; a partner's left is the viewer's right."""
     side = (1.0 if left else -1.0) * (1.0 if mine else -1.0)
     reach, aside = dice.between(0.0, 0.22), side * dice.between(0.02, 0.24) + dice.between(-0.05, 0.05)
@@ -236,7 +236,7 @@ def _arm(dice: Dice, who: Person, mine: bool, left: bool) -> list[Primitive]:
     ]
 
 
-def frame(video: Setting, dice: Dice, width: int = 160, height: int = 90) -> Rendering:
+def frame(video: TableScene, dice: Dice, width: int = 160, height: int = 90) -> Rendering:
     """Return one picture of a video; each hand may be out of it."""
     solids = list(video.solids) + _GAMES[video.game](dice)
     for mine, who in ((True, video.me), (False, video.you)):

@@ -11,7 +11,7 @@ from virb.sample.engine.camera import Camera
 from virb.sample.engine.fields import Bools, Dice, Floats
 from virb.sample.engine.materials import Colour, Material, any_colour, colour_of, shade_of
 from virb.sample.engine.render import Rendering
-from virb.sample.engine.scene import Lamp, Scene, View
+from virb.sample.engine.scene import Lamp, Scene, SceneView
 from virb.sample.engine.shapes import Primitive
 from virb.sample.engine.trace import pixel_rays, trace
 from virb.sample.places.rooms import MARGIN, STEP, Pose, Room, room
@@ -52,7 +52,7 @@ def handheld(place: Room, lens: Lens, dice: Dice) -> Camera:
 def _worth_seeing(place: Room, camera: Camera) -> bool:
     """Return whether a glance of few pixels meets several things, and not a cupboard before the nose."""
     glance = replace(camera, width=_GLANCE[0], height=_GLANCE[1])
-    hits = trace(View(place.scene, glance), pixel_rays(glance))
+    hits = trace(SceneView(place.scene, glance), pixel_rays(glance))
     close = int(np.count_nonzero(hits.depth < 1.2))
     seen = np.unique(place.scene.shapes.instance.take(hits.solid))
     return 4 * close < len(hits.depth) and len(seen) >= 4

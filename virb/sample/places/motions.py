@@ -15,7 +15,7 @@ from virb.sample.engine.fields import Dice
 from virb.sample.engine.light import shade
 from virb.sample.engine.materials import Material, any_colour, colour_of, shade_of
 from virb.sample.engine.render import develop
-from virb.sample.engine.scene import Scene, View
+from virb.sample.engine.scene import Scene, SceneView
 from virb.sample.engine.shapes import Primitive
 from virb.sample.engine.trace import pixel_rays, trace
 from virb.sample.places.site import Site, daylight
@@ -38,7 +38,7 @@ class Clip:
         """Return the picture [H,W,3] at a time, its edges as hard as a cheap camera's: that halves the work."""
         scene = replace(self.still, primitives=(*self.still.primitives, *self.motion(time)))
         yaw = self.camera.yaw + self.sway * math.sin(5.0 * time + 9.0 * self.sway)
-        view = View(scene, replace(self.camera, yaw=yaw))
+        view = SceneView(scene, replace(self.camera, yaw=yaw))
         rays = pixel_rays(view.camera)
         colour, _ = shade(view, rays, trace(view, rays))
         return develop(colour.reshape(HEIGHT, WIDTH, 3), scene.noise, dice)

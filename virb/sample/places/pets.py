@@ -8,8 +8,9 @@ from dataclasses import replace
 from virb.sample.engine.fields import Dice
 from virb.sample.engine.materials import Material, shade_of
 from virb.sample.engine.models import DARK, Framing, grained, tinted
+from virb.sample.engine.render import Rendering
 from virb.sample.engine.shapes import Shapes
-from virb.sample.places.stages import Photo, indoors, lawn, open_country, photo, screen, street
+from virb.sample.places.stages import indoors, lawn, open_country, photo, screen, street
 from virb.sample.things.animals import POSES, Beast, Build, Coat, beast, eyes, fur
 
 CAT = Build(girth=0.16, legs=0.34, thick=0.04, neck=0.1, head=0.155, muzzle=0.25, snout=0.48)
@@ -126,7 +127,7 @@ def pet(name: str, dice: Dice) -> Beast:
     return beast(build, coat, dice.pick(POSES), dice)
 
 
-def pet_photo(name: str, dice: Dice, width: int, height: int) -> Photo:
+def pet_photo(name: str, dice: Dice, size: tuple[int, int]) -> Rendering:
     """Return a picture of a pet (instance 1), whole or its head and chest, seen from the front or a side."""
     animal = pet(name, dice)
     corners = Shapes(animal.whole().placed((0.0, 0.0, 0.0))).corners
@@ -138,4 +139,4 @@ def pet_photo(name: str, dice: Dice, width: int, height: int) -> Photo:
     yaw, pitch, lens = dice.between(-8.0, 8.0), dice.between(-28.0, -3.0), dice.between(30.0, 50.0)
     framing = Framing(yaw, pitch, lens, fill, dice.between(-0.8, 0.8), dice.between(-0.6, 0.6))
     stage = dice.pick(STAGES)(dice)
-    return photo([*body, *head], stage, framing, dice, width, height, focus=head if portrait else None)
+    return photo([*body, *head], stage, framing, dice, size, focus=head if portrait else None)

@@ -10,7 +10,7 @@ import numpy as np
 from virb.sample.engine.camera import Camera
 from virb.sample.engine.fields import Dice
 from virb.sample.engine.materials import Colour, Material, any_colour, colour_of, shade_of
-from virb.sample.engine.scene import Lamp, Scene, View
+from virb.sample.engine.scene import Lamp, Scene, SceneView
 from virb.sample.engine.shapes import Primitive
 from virb.sample.engine.trace import pixel_rays, trace
 from virb.sample.things.furniture import AT_WALLS, IN_THE_MIDDLE, Piece, chair, plain
@@ -22,7 +22,7 @@ STEP = 0.5
 
 
 @dataclass(frozen=True)
-class Block:
+class Footprint:
     """The floor that a piece of furniture takes: an upright rectangle."""
 
     left: float
@@ -36,7 +36,7 @@ class Block:
         along = max(self.bottom - y, 0.0, y - self.top)
         return math.hypot(across, along) < margin
 
-    def overlaps(self, other: Block, gap: float) -> bool:
+    def overlaps(self, other: Footprint, gap: float) -> bool:
         """Return whether two blocks come nearer than `gap`."""
         return (
             self.left - gap < other.right
@@ -53,7 +53,7 @@ class Room:
     scene: Scene
     length: float
     width: float
-    blocks: tuple[Block, ...]
+    blocks: tuple[Footprint, ...]
     names: tuple[str, ...]
     eye: float
 
@@ -64,7 +64,7 @@ class Room:
         return not any(block.within(x, y, margin) for block in self.blocks)
 
 
-class _Builder:
+class _RoomBuilder:
     """Collects a room's solids, blocks and names."""
 
     def __init__(self, dice: Dice) -> None:
@@ -72,7 +72,7 @@ class _Builder:
         self.length, self.width = dice.between(4.6, 6.6), dice.between(4.6, 6.6)
         self.height = dice.between(2.5, 2.9)
         self.solids: list[Primitive] = []
-        self.blocks: list[Block] = []
+        self.blocks: list[Footprint] = []
         self.names: list[str] = []
 
     def add(self, name: str, *solids: Primitive) -> None:
@@ -83,7 +83,7 @@ class _Builder:
     def furnish(self, piece: Piece, x: float, y: float, turn: float, gap: float) -> bool:
         """Add a piece unless it leaves the room or comes too near to another."""
         deep, wide = (piece.depth, piece.width) if round(turn / 90) % 2 == 0 else (piece.width, piece.depth)
-        block = Block(x - deep / 2, y - wide / 2, x + deep / 2, y + wide / 2)
+        block = Footprint(x - deep / 2, y - wide / 2, x + deep / 2, y + wide / 2)
         outside = block.left < 0 or block.bottom < 0 or block.right > self.length or block.top > self.width
         if outside or any(block.overlaps(other, gap) for other in self.blocks):
             return False
@@ -104,7 +104,7 @@ class _Builder:
 
 def room(dice: Dice) -> Room:
     """Return a furnished room of its own colours, patterns and plan."""
-    builder = _Builder(dice)
+    builder = _RoomBuilder(dice)
     _shell(builder)
     for wall in dice.order(4):
         _hang(builder, wall)
@@ -122,7 +122,7 @@ def room(dice: Dice) -> Room:
     return Room(scene, *plan, eye=dice.between(1.3, 1.55))
 
 
-def _shell(builder: _Builder) -> None:
+def _shell(builder: _RoomBuilder) -> None:
     """Add floor, ceiling, four walls and their skirting."""
     dice, length, width, height = builder.dice, builder.length, builder.width, builder.height
     middle = (length / 2, width / 2)
@@ -174,7 +174,7 @@ def _wallpaper(dice: Dice) -> Material:
     return Material(first, second, pattern, (scale, scale), (dice.between(0.0, 60.0), dice.between(0.0, 60.0)))
 
 
-def _hang(builder: _Builder, wall: int) -> None:
+def _hang(builder: _RoomBuilder, wall: int) -> None:
     """Hang a window or pictures on a wall, above most of the furniture, or set a door into it."""
     dice, span = builder.dice, builder.wall_length(wall)
     kind = dice.pick(("window", "door", "pictures", "pictures"))
@@ -195,7 +195,7 @@ def _hang(builder: _Builder, wall: int) -> None:
 
 
 def _on_wall(
-    builder: _Builder,
+    builder: _RoomBuilder,
     wall: int,
     name: str,
     place: tuple[float, float],
@@ -220,7 +220,7 @@ def _on_wall(
     builder.add(name, rim, face)
 
 
-def _line_up(builder: _Builder, wall: int) -> None:
+def _line_up(builder: _RoomBuilder, wall: int) -> None:
     """Set furniture along a wall, its back to it."""
     dice = builder.dice
     along = dice.between(0.1, 0.6)
@@ -234,7 +234,7 @@ def _line_up(builder: _Builder, wall: int) -> None:
         along += piece.width + dice.between(0.15, 1.3)
 
 
-def _fill_middle(builder: _Builder) -> None:
+def _fill_middle(builder: _RoomBuilder) -> None:
     """Set a table with chairs, or something else, and a rug into the middle."""
     dice = builder.dice
     x = builder.length * dice.between(0.38, 0.62)
@@ -246,7 +246,7 @@ def _fill_middle(builder: _Builder) -> None:
             off = side * (piece.depth / 2 + 0.12)
             cosine, sine = round(math.cos(math.radians(turn))), round(math.sin(math.radians(turn)))
             there = (x + off * cosine, y + off * sine)
-            builder.blocks.append(Block(there[0] - 0.23, there[1] - 0.23, there[0] + 0.23, there[1] + 0.23))
+            builder.blocks.append(Footprint(there[0] - 0.23, there[1] - 0.23, there[0] + 0.23, there[1] + 0.23))
             builder.add("chair", *chair(dice).placed(*there, turn + (180 if side > 0 else 0), 0))
     rug = _wallpaper(dice)
     half = (dice.between(0.8, 1.2), dice.between(0.8, 1.2), 0.0)
@@ -290,7 +290,7 @@ def starting_pose(place: Room, dice: Dice) -> Pose:
 def worth_seeing(place: Room, pose: Pose) -> bool:
     """Return whether few of a coarse picture's rays end close by and they meet several things."""
     camera = pose.camera(place, 10)
-    hits = trace(View(place.scene, camera), pixel_rays(camera))
+    hits = trace(SceneView(place.scene, camera), pixel_rays(camera))
     close = int(np.count_nonzero(hits.depth < 1.2))
     return close < 25 and len(np.unique(place.scene.shapes.instance.take(hits.solid))) >= 5
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from virb.sample.engine.camera import Camera
 from virb.sample.engine.fields import Dice
 from virb.sample.engine.materials import Colour, Material, any_colour, colour_of, shade_of
 from virb.sample.engine.models import Framing, Model, framed, grained, paint, tinted
@@ -172,29 +171,22 @@ def lamp_for(dice: Dice, stage: Stage) -> tuple[Lamp, float]:
     return lamp, dice.between(0.3, 0.5)
 
 
-@dataclass(frozen=True)
-class Photo:
-    """A picture of a thing (instance 1; all else is instance 0, the sky -1) and the camera that took it."""
-
-    rendering: Rendering
-    camera: Camera
-
-
 def photo(
     solids: Sequence[Primitive],
     stage: Stage,
     framing: Framing,
     dice: Dice,
-    width: int,
-    height: int,
+    size: tuple[int, int],
     noise: float = 2.5,
     focus: Sequence[Primitive] | None = None,
-) -> Photo:
-    """Return a picture of a thing of size 1 at the origin, or of a part of it."""
+) -> Rendering:
+    """Return a picture, so wide and high, of a thing of size 1 at the origin (instance 1), or of a part of it.
+
+    All else is instance 0, the sky -1.
+    """
     lamp, ambient = lamp_for(dice, stage)
     scene = Scene((*stage.solids, *solids), lamp, ambient, stage.horizon, stage.zenith, noise)
-    camera = framed(focus or solids, framing, width, height)
-    return Photo(render(scene, camera, dice), camera)
+    return render(scene, framed(focus or solids, framing, *size), dice)
 
 
 def sized(model: Model, turn: float) -> list[Primitive]:

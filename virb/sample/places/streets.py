@@ -26,7 +26,7 @@ from virb.sample.places.roadside import (
     tree,
     worn,
 )
-from virb.sample.things.vehicles import Model
+from virb.sample.things.vehicles import StreetObject
 
 KERB = 0.13
 SURFACES = ("road", "sidewalk", "terrain")
@@ -45,7 +45,7 @@ LARGE = ("building", "vegetation")
 
 
 @dataclass(frozen=True)
-class Look:
+class StreetStyle:
     """How a street is built, coloured and lit."""
 
     lane: float  # half the width of one lane
@@ -80,7 +80,7 @@ class Look:
 class Placed:
     """A model in the street; it may move `speed` metres along its heading and turn `swing` degrees each frame."""
 
-    model: Model
+    model: StreetObject
     x: float
     y: float
     turn: float = 0.0
@@ -104,7 +104,7 @@ class Composed:
     placed: tuple[Placed | None, ...]
 
 
-def look(dice: Dice) -> Look:
+def look(dice: Dice) -> StreetStyle:
     """Return one way that a street may be."""
     grassy = dice.chance(0.65)
     leaf = colour_of(dice.between(0.17, 0.38), dice.between(0.35, 0.75), dice.between(0.28, 0.55))
@@ -118,7 +118,7 @@ def look(dice: Dice) -> Look:
     blue = dice.between(0.1, 0.45) if bright else dice.between(0.0, 0.1)
     horizon, zenith = colour_of(0.58, blue * 0.3, level), colour_of(0.6, blue, level * 0.95)
     low = dice.whole(2, 4)
-    return Look(
+    return StreetStyle(
         lane=dice.between(1.6, 1.95),
         parking=dice.pick((0.0, 2.1, 2.1)),
         sidewalk=dice.between(1.8, 4.0),
@@ -138,7 +138,7 @@ def look(dice: Dice) -> Look:
     )
 
 
-def frontage(dice: Dice, style: Look, start: float, end: float) -> list[Placed]:
+def frontage(dice: Dice, style: StreetStyle, start: float, end: float) -> list[Placed]:
     """Return what stands along both sides of a stretch of street."""
     placed: list[Placed] = []
     for side in (-1, 1):
@@ -147,7 +147,7 @@ def frontage(dice: Dice, style: Look, start: float, end: float) -> list[Placed]:
     return placed
 
 
-def _houses(dice: Dice, style: Look, start: float, end: float, side: int) -> list[Placed]:
+def _houses(dice: Dice, style: StreetStyle, start: float, end: float, side: int) -> list[Placed]:
     """Return a row of buildings, and in the gaps trees, hedges, walls and fences."""
     placed, along = [], start
     while along < end:
@@ -168,7 +168,7 @@ def _houses(dice: Dice, style: Look, start: float, end: float, side: int) -> lis
     return placed
 
 
-def _kerbside(dice: Dice, style: Look, start: float, end: float, side: int) -> list[Placed]:
+def _kerbside(dice: Dice, style: StreetStyle, start: float, end: float, side: int) -> list[Placed]:
     """Return trees, lamp posts, lights and signs between road and sidewalk, one to a place."""
     placed: list[Placed] = []
     y = side * (style.half + 0.45)
@@ -181,14 +181,14 @@ def _kerbside(dice: Dice, style: Look, start: float, end: float, side: int) -> l
         elif kind < 0.62:
             placed.append(Placed(lamp_post(dice), along, y, facing, KERB))
         elif kind < 0.9:
-            makers: Callable[[Dice], tuple[Model, Model]] = traffic_light if kind < 0.74 else sign
+            makers: Callable[[Dice], tuple[StreetObject, StreetObject]] = traffic_light if kind < 0.74 else sign
             placed += [Placed(model, along, y, z=KERB) for model in makers(dice)]
         along += dice.between(4.5, 9.0)
     return placed
 
 
 def compose(
-    style: Look,
+    style: StreetStyle,
     placed: Iterable[Placed],
     here: float,
     focal: float,
@@ -227,7 +227,7 @@ def compose(
     return Composed(scene, tuple(labels), tuple(groups))
 
 
-def _surfaces(style: Look, here: float) -> list[Primitive]:
+def _surfaces(style: StreetStyle, here: float) -> list[Primitive]:
     """Return road, its lines, sidewalks and the ground beyond, patterns fixed to the street and not to `here`."""
     white = Material((0.85, 0.85, 0.83))
     line = replace(white, second=style.asphalt.first, pattern="stripes", scale=(1 / 6.0, 1.0))

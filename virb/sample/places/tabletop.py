@@ -33,7 +33,7 @@ LEAST_SHARE = 0.45
 
 
 @dataclass(frozen=True)
-class Thing:
+class ClevrObject:
     """One object: what it is called, where its centre is, how far its footprint and its outline reach."""
 
     shape: str
@@ -68,7 +68,7 @@ class Tabletop:
 
     scene: Scene
     camera: Camera
-    things: tuple[Thing, ...]
+    things: tuple[ClevrObject, ...]
     rendering: Rendering
 
 
@@ -93,9 +93,9 @@ def _camera(dice: Dice, width: int, height: int) -> Camera:
     return Camera(position, yaw, -38.0 + dice.between(-0.7, 0.7), 45.0, width, height)
 
 
-def _place(dice: Dice, camera: Camera, count: int, nearest: float) -> tuple[Thing, ...] | None:
+def _place(dice: Dice, camera: Camera, count: int, nearest: float) -> tuple[ClevrObject, ...] | None:
     """Return things thrown like darts, the first at the nearest depth, or None if they do not fit."""
-    things: list[Thing] = []
+    things: list[ClevrObject] = []
     misses = 0
     while len(things) < count:
         depth = dice.between(nearest + 0.05, FARTHEST) if things else nearest
@@ -109,7 +109,7 @@ def _place(dice: Dice, camera: Camera, count: int, nearest: float) -> tuple[Thin
     return tuple(things)
 
 
-def _thing(dice: Dice, camera: Camera, depth: float) -> Thing:
+def _thing(dice: Dice, camera: Camera, depth: float) -> ClevrObject:
     shape, size = dice.pick(list(SHAPES)), dice.pick(list(SIZES))
     half = SIZES[size] * {"cube": 0.76, "sphere": 1.0, "cylinder": 0.85}[shape]
     aside = dice.between(-1.0, 1.0) * 0.4 * depth
@@ -122,10 +122,10 @@ def _thing(dice: Dice, camera: Camera, depth: float) -> Thing:
         half,
     )
     colour, surface = dice.pick(list(COLOURS)), dice.pick(list(SURFACES))
-    return Thing(shape, size, colour, surface, dice.between(0.0, 360.0), centre, half)
+    return ClevrObject(shape, size, colour, surface, dice.between(0.0, 360.0), centre, half)
 
 
-def _fits(thing: Thing, others: list[Thing], camera: Camera) -> bool:
+def _fits(thing: ClevrObject, others: list[ClevrObject], camera: Camera) -> bool:
     """Return whether a thing is within the picture, touches none and hides little of any other."""
     column, row, depth = camera.project(thing.centre)
     radius = thing.outline * camera.focal / depth
@@ -140,7 +140,7 @@ def _fits(thing: Thing, others: list[Thing], camera: Camera) -> bool:
     return True
 
 
-def _scene(dice: Dice, camera: Camera, things: tuple[Thing, ...]) -> Scene:
+def _scene(dice: Dice, camera: Camera, things: tuple[ClevrObject, ...]) -> Scene:
     ground = any_colour(dice, (0.0, 0.25), (0.45, 0.8))
     pattern = dice.pick(("plain", "cloudy", "cloudy", "speckles", "tiles"))
     scale = dice.between(0.25, 0.6) if pattern == "tiles" else dice.between(0.8, 2.0)
@@ -157,7 +157,7 @@ def _scene(dice: Dice, camera: Camera, things: tuple[Thing, ...]) -> Scene:
     return Scene((plane, *solids), Lamp(lamp, dice.between(0.75, 1.1)), ambient)
 
 
-def all_visible(rendering: Rendering, camera: Camera, things: tuple[Thing, ...]) -> bool:
+def all_visible(rendering: Rendering, camera: Camera, things: tuple[ClevrObject, ...]) -> bool:
     """Return whether each thing shows enough of itself to be counted."""
     pixels = np.bincount(rendering.instance[rendering.instance >= 0], minlength=len(things) + 1)[1:]
     for thing, seen in zip(things, pixels.tolist(), strict=True):

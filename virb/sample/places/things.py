@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from virb.sample.engine.fields import Dice
 from virb.sample.engine.materials import Material
 from virb.sample.engine.models import Framing, Model, grained, tinted
+from virb.sample.engine.render import Rendering
 from virb.sample.places.stages import (
-    Photo,
     StageMaker,
     indoors,
     lawn,
@@ -141,7 +141,7 @@ class Manner:
     share: float = 0.0  # of pictures taken at these places instead of the thing's own
 
 
-def snapshot(name: str, dice: Dice, width: int, height: int, manner: Manner) -> Photo:
+def snapshot(name: str, dice: Dice, size: tuple[int, int], manner: Manner) -> Rendering:
     """Return a picture of such a thing (instance 1)."""
     thing = THINGS[name]
     solids = sized(thing.make(dice), thing.front + dice.between(-thing.turn, thing.turn))
@@ -150,4 +150,4 @@ def snapshot(name: str, dice: Dice, width: int, height: int, manner: Manner) -> 
     yaw, pitch, lens = dice.between(-8.0, 8.0), dice.between(*thing.pitch), dice.between(*manner.lens)
     off = (manner.off * dice.between(-1.0, 1.0), manner.off * dice.between(-1.0, 1.0))
     framing = Framing(yaw, pitch, lens, dice.between(*manner.fill), *off)
-    return photo(solids, stage, framing, dice, width, height, manner.noise)
+    return photo(solids, stage, framing, dice, size, manner.noise)

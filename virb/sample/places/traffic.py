@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from virb.sample.engine.fields import Dice
-from virb.sample.places.streets import KERB, Look, Placed
+from virb.sample.places.streets import KERB, Placed, StreetStyle
 from virb.sample.things.vehicles import bicycle, bus, car, person, rider, truck
 
 
-def traffic(dice: Dice, style: Look, here: float, first: float = 7.0) -> list[Placed]:
+def traffic(dice: Dice, style: StreetStyle, here: float, first: float = 7.0) -> list[Placed]:
     """Return who is on the street from `here` on: parked, driving both ways, riding and walking."""
     placed: list[Placed] = []
     if style.parking:
@@ -41,7 +41,7 @@ def _queue(
     return placed
 
 
-def _walkers(dice: Dice, style: Look, here: float, crossing: float) -> list[Placed]:
+def _walkers(dice: Dice, style: StreetStyle, here: float, crossing: float) -> list[Placed]:
     placed = []
     for _ in range(dice.pick((0, 2, 3, 4, 6))):
         side = dice.pick((-1, 1))
@@ -59,7 +59,7 @@ def _walkers(dice: Dice, style: Look, here: float, crossing: float) -> list[Plac
     return placed
 
 
-def _riders(dice: Dice, style: Look, here: float) -> list[Placed]:
+def _riders(dice: Dice, style: StreetStyle, here: float) -> list[Placed]:
     """Return people on bicycles, each beside the other's instance, and bicycles that stand on the sidewalk."""
     placed = []
     if dice.chance(0.5):

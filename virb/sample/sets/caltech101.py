@@ -40,22 +40,22 @@ def _make(seed: int, item: Item) -> Made:
     _, name, index = item
     path = f"{name}/image_{index + 1:04d}.jpg"
     dice = Dice(seed, "caltech101", path)
-    width, height = dice.pick(_SIZES)
+    size = dice.pick(_SIZES)
     if name == BACKGROUND:
-        return Made({path: jpeg(_nothing(dice, width, height))})
-    picture = snapshot(CLASSES[name][0], dice, width, height, _MANNER).rendering.rgb
+        return Made({path: jpeg(_nothing(dice, size))})
+    picture = snapshot(CLASSES[name][0], dice, size, _MANNER).rgb
     if dice.chance(GREY):
         red, green, blue = (picture[:, :, channel].astype(np.int32) for channel in range(3))
         picture = ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
     return Made({path: jpeg(picture)})
 
 
-def _nothing(dice: Dice, width: int, height: int) -> NDArray[np.uint8]:
+def _nothing(dice: Dice, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return a picture of a place with nothing in particular in it."""
     stage = dice.pick((indoors, lawn, street, open_country))(dice)
     lamp, ambient = lamp_for(dice, stage)
     position = (-dice.between(1.5, 3.0), dice.between(-1.0, 1.0), dice.between(0.5, 1.5))
-    camera = Camera(position, dice.between(-25.0, 25.0), dice.between(-15.0, 5.0), 55.0, width, height)
+    camera = Camera(position, dice.between(-25.0, 25.0), dice.between(-15.0, 5.0), 55.0, *size)
     return render(Scene(stage.solids, lamp, ambient, stage.horizon, stage.zenith), camera, dice).rgb
 
 

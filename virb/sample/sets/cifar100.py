@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,9 @@ from virb.data.classes import CIFAR100
 from virb.sample.engine.fields import Dice
 from virb.sample.places.things import Manner, snapshot
 from virb.sample.sets.python2 import python2_pickle
-from virb.sample.sets.writing import Item, Made, Writer, scaled
+from virb.sample.sets.writing import Item, Made, Writer, in_rounds
 
 SIDE = 32
-_SPLITS = {"train": 30, "test": 10}
 _THINGS = {
     "apple": "apple", "bottle": "wine bottle", "bowl": "bowl", "bus": "bus", "castle": "castle", "chair": "chair",
     "cup": "mug", "elephant": "elephant", "house": "house", "lamp": "table lamp", "leopard": "leopard",
@@ -23,6 +23,7 @@ _THINGS = {
     "tank": "tank",
 }  # fmt: skip
 """Fine class -> what is photographed."""
+_SPLITS = {"train": (_THINGS, 30), "test": (_THINGS, 10)}
 _COARSE = {
     "aquatic_mammals": "beaver dolphin otter seal whale",
     "fish": "aquarium_fish flatfish ray shark trout",
@@ -49,20 +50,11 @@ _COARSE = {
 _MANNER = Manner(fill=(0.75, 1.0), off=0.5, lens=(25.0, 42.0), noise=1.5)
 
 
-def _items(size: float) -> list[Item]:
-    return [
-        (split, name, index)
-        for split, count in _SPLITS.items()
-        for index in range(scaled(count, size))
-        for name in _THINGS
-    ]
-
-
 def _make(seed: int, item: Item) -> Made:
     """Return no file: a picture is a row of bytes in its split's pickle, red plane, green plane, blue plane."""
     split, name, index = item
     dice = Dice(seed, "cifar100", split, name, index)
-    picture = snapshot(_THINGS[name], dice, SIDE, SIDE, _MANNER).rendering.rgb
+    picture = snapshot(_THINGS[name], dice, (SIDE, SIDE), _MANNER).rgb
     return Made({}, np.ascontiguousarray(picture.transpose(2, 0, 1)).tobytes())
 
 
@@ -92,4 +84,4 @@ def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
     }
 
 
-WRITERS = {"cifar100": Writer("cifar-100-python", _items, _make, _lists)}
+WRITERS = {"cifar100": Writer("cifar-100-python", partial(in_rounds, _SPLITS), _make, _lists)}

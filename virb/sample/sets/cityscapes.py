@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +19,14 @@ from virb.sample.engine.shapes import Primitive
 from virb.sample.places.roadside import facade
 from virb.sample.places.streets import SEEN, SHARP, THINGS, Composed, compose, frontage, look
 from virb.sample.places.traffic import traffic
-from virb.sample.sets.writing import Item, Made, Writer, png, scaled
+from virb.sample.sets.writing import Item, Made, Writer, in_rounds, png
 from virb.sample.things.vehicles import paint
 
-_PICTURES = {"train": 6, "val": 12}
-"""Pictures of each city."""
+_PICTURES = {"train": (CITYSCAPES_CITIES["train"], 6), "val": (CITYSCAPES_CITIES["val"], 12)}
+"""The cities of each split, and how many pictures of each."""
 _IDS = {"ego vehicle": 1, "out of roi": 3, **{name: number for number, name in CITYSCAPES}}
 _WIDTH, _HEIGHT = 256, 128
 _EYE = 1.5
-
-
-def _items(size: float) -> list[Item]:
-    """Return pictures, one more of every city with each round."""
-    return [
-        (split, city, number)
-        for split, count in _PICTURES.items()
-        for number in range(scaled(count, size))
-        for city in CITYSCAPES_CITIES[split]
-    ]
 
 
 @lru_cache(maxsize=32)
@@ -100,8 +88,4 @@ def _make(seed: int, item: Item) -> Made:
     )
 
 
-def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
-    return {}
-
-
-WRITERS = {"cityscapes": Writer("cityscapes", _items, _make, _lists)}
+WRITERS = {"cityscapes": Writer("cityscapes", partial(in_rounds, _PICTURES), _make)}

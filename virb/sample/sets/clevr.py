@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,9 @@ import numpy as np
 from virb.data.classes import CLEVR_COUNTS
 from virb.sample.engine.fields import Dice, balanced
 from virb.sample.places.tabletop import DEPTHS, Tabletop, tabletop
-from virb.sample.sets.writing import Item, Made, Writer, png, scaled
+from virb.sample.sets.writing import Item, Made, Writer, by_class, png
 
 _SPLITS = {"train": 960, "val": 480}
-
-
-def _items(size: float) -> list[Item]:
-    return [(split, None, index) for split, count in _SPLITS.items() for index in range(scaled(count, size))]
 
 
 def _make(seed: int, item: Item) -> Made:
@@ -89,4 +86,4 @@ def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
     return lists
 
 
-WRITERS = {"clevr": Writer("CLEVR_v1.0", _items, _make, _lists)}
+WRITERS = {"clevr": Writer("CLEVR_v1.0", partial(by_class, _SPLITS, (None,)), _make, _lists)}

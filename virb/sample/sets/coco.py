@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,13 @@ from numpy.typing import NDArray
 from virb.data.classes import COCO_PANOPTIC
 from virb.sample.engine.fields import Bools, Dice, Ints
 from virb.sample.places.everyday import SKY, UNLABELLED, Segment, everyday
-from virb.sample.sets.writing import Item, Made, Writer, jpeg, png, scaled
+from virb.sample.sets.writing import Item, Made, Writer, by_class, jpeg, png
 
 _SPLITS = {"train": 200, "val": 60}
 _SIZES = ((128, 96), (96, 128), (120, 104), (112, 112))
 _NUMBERS = {name: number for number, name, _ in COCO_PANOPTIC}
 FEWEST_PIXELS = 6
 """What shows less of itself is not annotated."""
-
-
-def _items(size: float) -> list[Item]:
-    return [(split, None, index) for split, count in _SPLITS.items() for index in range(scaled(count, size))]
 
 
 def _number(item: Item) -> int:
@@ -93,4 +90,4 @@ def _listing(made: Sequence[tuple[Item, Any]], split: str) -> bytes:
     return json.dumps(content).encode()
 
 
-WRITERS = {"coco_panoptic": Writer("coco", _items, _make, _lists)}
+WRITERS = {"coco_panoptic": Writer("coco", partial(by_class, _SPLITS, (None,)), _make, _lists)}

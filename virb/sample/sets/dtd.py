@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from virb.data.classes import DTD
 from virb.sample.engine.fields import Dice
-from virb.sample.sets.writing import Item, Made, Writer, jpeg, lines_of, scaled
+from virb.sample.sets.writing import Item, Made, Writer, by_class, dealt, jpeg, lines_of
 from virb.sample.textures.textures import texture
 
-_SPLITS = {"train": (0, 8), "val": (8, 2), "test": (10, 4)}  # first place and count in each run of fourteen
-
-
-def _items(size: float) -> list[Item]:
-    return [
-        (split, name, index)
-        for split, (_, count) in _SPLITS.items()
-        for name in DTD
-        for index in range(scaled(count, size))
-    ]
+_SPLITS = {"train": 8, "val": 2, "test": 4}  # of each run of fourteen numbers
 
 
 def _name(item: Item) -> str:
-    """Return `banded/banded_0002.jpg`: numbers are dealt to the splits in runs of fourteen, whatever the size."""
+    """Return `banded/banded_0002.jpg`."""
     split, name, index = item
-    first, count = _SPLITS[split]
-    return f"{name}/{name}_{index // count * 14 + first + index % count + 1:04d}.jpg"
+    return f"{name}/{name}_{dealt(split, index, _SPLITS):04d}.jpg"
 
 
 def _make(seed: int, item: Item) -> Made:
@@ -41,4 +32,4 @@ def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
     }
 
 
-WRITERS = {"dtd": Writer("dtd", _items, _make, _lists)}
+WRITERS = {"dtd": Writer("dtd", partial(by_class, _SPLITS, DTD), _make, _lists)}

@@ -14,7 +14,7 @@ from virb.data.classes import EGOHANDS_VIDEOS
 from virb.data.formats.mat import write_mat
 from virb.sample.engine.fields import Bools, Dice
 from virb.sample.engine.outlines import outline
-from virb.sample.places.hands import HANDS, Setting, frame, setting
+from virb.sample.places.hands import HANDS, TableScene, frame, setting
 from virb.sample.sets.writing import Item, Made, Writer, jpeg, scaled
 
 _FRAMES = 5
@@ -36,7 +36,7 @@ def _path(item: Item) -> str:
 
 
 @lru_cache(maxsize=64)
-def _video(seed: int, name: str) -> Setting:
+def _video(seed: int, name: str) -> TableScene:
     game, place, viewer, partner = name.split("_")
     return setting(game, place, viewer, partner, Dice(seed, "egohands", name))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from virb.sample.engine.fields import Dice
 from virb.sample.places.stages import indoors, lawn, open_country, street, table
 from virb.sample.places.things import Manner, snapshot
-from virb.sample.sets.writing import Item, Made, Writer, exposed, jpeg, scaled
+from virb.sample.sets.writing import Item, Made, Writer, by_class, exposed, jpeg
 
 CLASSES: dict[str, tuple[int, str]] = {
     "n02391049": (340, "zebra"),
@@ -48,15 +47,6 @@ _SHIFTED = Manner(
 """Nearer with a wider lens, less central, noisier, in odd places, with an unsteady exposure."""
 
 
-def _items(size: float) -> list[Item]:
-    return [
-        (split, wnid, index)
-        for split, count in _SPLITS.items()
-        for wnid in CLASSES
-        for index in range(scaled(count, size))
-    ]
-
-
 def _name(item: Item) -> str:
     """Return the owner's name; the numbers in val run over all classes."""
     split, wnid, index = item
@@ -68,30 +58,21 @@ def _name(item: Item) -> str:
 def _make(seed: int, item: Item) -> Made:
     name = _name(item)
     dice = Dice(seed, "imagenet", name)
-    width, height = dice.pick(_SIZES)
-    taken = snapshot(CLASSES[item[1]][1], dice, width, height, _MANNER)
-    return Made({name: jpeg(taken.rendering.rgb)})
-
-
-def _second_items(size: float) -> list[Item]:
-    return [("test", wnid, index) for wnid in CLASSES for index in range(scaled(10, size))]
+    taken = snapshot(CLASSES[item[1]][1], dice, dice.pick(_SIZES), _MANNER)
+    return Made({name: jpeg(taken.rgb)})
 
 
 def _second_make(seed: int, item: Item) -> Made:
     place, thing = CLASSES[item[1]]
     name = f"{place}/{item[2]}.jpeg"
     dice = Dice(seed, "imagenetv2", name)
-    width, height = dice.pick(_SIZES)
-    taken = snapshot(thing, dice, width, height, _SHIFTED)
-    return Made({name: jpeg(exposed(taken.rendering.rgb, dice))})
-
-
-def _no_lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
-    """Return nothing: the folders are the labels."""
-    return {}
+    taken = snapshot(thing, dice, dice.pick(_SIZES), _SHIFTED)
+    return Made({name: jpeg(exposed(taken.rgb, dice))})
 
 
 WRITERS = {
-    "imagenet": Writer("imagenet", _items, _make, _no_lists),
-    "imagenetv2": Writer("imagenetv2-matched-frequency-format-val", _second_items, _second_make, _no_lists),
+    "imagenet": Writer("imagenet", partial(by_class, _SPLITS, CLASSES), _make),
+    "imagenetv2": Writer(
+        "imagenetv2-matched-frequency-format-val", partial(by_class, {"test": 10}, CLASSES), _second_make
+    ),
 }

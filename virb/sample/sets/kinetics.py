@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from virb.sample.engine.fields import Dice
 from virb.sample.places.motions import Motion, clip, dog, dribbling, football, poi, swing, trampoline
 from virb.sample.places.site import Site
-from virb.sample.sets.writing import Item, Made, Writer, jpeg, scaled
+from virb.sample.sets.writing import Item, Made, Writer, in_rounds, jpeg
 
 ACTIONS: dict[str, Callable[[Dice, Site], Motion]] = {
     "bouncing on trampoline": trampoline,
@@ -19,20 +20,11 @@ ACTIONS: dict[str, Callable[[Dice, Site], Motion]] = {
     "swinging on something": swing,
     "walking the dog": dog,
 }
-_SPLITS = {"train": 22, "validate": 10}
+_SPLITS = {"train": (ACTIONS, 22), "validate": (ACTIONS, 10)}
 _FRAMES = 9
 _BETWEEN = 4
 """Every fourth frame is kept: numbers of one and of two digits, which only sort as numbers."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-
-def _items(size: float) -> list[Item]:
-    return [
-        (split, label, index)
-        for split, count in _SPLITS.items()
-        for index in range(scaled(count, size))
-        for label in ACTIONS
-    ]
 
 
 def _id(seed: int, item: Item) -> str:
@@ -77,4 +69,4 @@ def _annotation(split: str, label: str, name: str, start: int) -> dict[str, Any]
     }
 
 
-WRITERS = {"kinetics400": Writer("kinetics400", _items, _make, _lists)}
+WRITERS = {"kinetics400": Writer("kinetics400", partial(in_rounds, _SPLITS), _make, _lists)}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +12,7 @@ from virb.sample.engine.camera import Camera
 from virb.sample.engine.fields import Bools, Dice
 from virb.sample.engine.render import Rendering, render
 from virb.sample.places.flow import forward_flow
-from virb.sample.places.streets import SEEN, Composed, Look, Placed, compose, frontage, look
+from virb.sample.places.streets import SEEN, Composed, Placed, StreetStyle, compose, frontage, look
 from virb.sample.places.traffic import traffic
 from virb.sample.sets.writing import Item, Made, Writer, png, scaled
 
@@ -40,13 +38,13 @@ def _items(size: float) -> list[Item]:
 
 
 @lru_cache(maxsize=32)
-def _drive(seed: int, drive: int) -> tuple[Look, list[Placed]]:
+def _drive(seed: int, drive: int) -> tuple[StreetStyle, list[Placed]]:
     dice = Dice(seed, "kitti_flow", "drive", drive)
     style = look(dice)
     return style, frontage(dice, style, -12.0, _RUN * _APART + SEEN)
 
 
-def _cameras(dice: Dice, style: Look, here: float, size: tuple[int, int]) -> tuple[Camera, Camera]:
+def _cameras(dice: Dice, style: StreetStyle, here: float, size: tuple[int, int]) -> tuple[Camera, Camera]:
     """Return the camera of a car and where it is a tenth of a second later: it drives on, turns, or stands."""
     width, height = size
     field = math.degrees(2.0 * math.atan(0.5 * width / _FOCAL))
@@ -92,8 +90,4 @@ def _make(seed: int, item: Item) -> Made:
     return Made(files)
 
 
-def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
-    return {}
-
-
-WRITERS = {"kitti_flow": Writer("kitti_flow", _items, _make, _lists)}
+WRITERS = {"kitti_flow": Writer("kitti_flow", _items, _make)}

@@ -7,18 +7,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from virb.data.classes import NUSCENES_ACTIONS
 from virb.sample.engine.camera import Camera
 from virb.sample.engine.fields import Dice, balanced
 from virb.sample.engine.render import render
-from virb.sample.places.streets import SEEN, Look, Placed, compose, frontage, look
+from virb.sample.places.streets import SEEN, Placed, StreetStyle, compose, frontage, look
 from virb.sample.places.traffic import traffic
-from virb.sample.sets.writing import Item, Made, Writer, exposed, jpeg, scaled
+from virb.sample.sets.writing import Item, Made, Writer, exposed, in_rounds, jpeg
 
-_DRIVES = {"train": (20, 10), "test": (9, 10)}
+_DRIVES = {"train": (range(20), 10), "test": (range(9), 10)}
 """Drives, and pairs of frames in each."""
 _FORWARD, _LEFT, _RIGHT = NUSCENES_ACTIONS
 _ACTIONS = (_FORWARD, _FORWARD, _FORWARD, _LEFT, _RIGHT)
@@ -28,19 +28,9 @@ _WIDTH, _HEIGHT = 128, 72
 _CITIES = (("n008", -4), ("n015", 8))  # vehicle and hours from Greenwich: Boston, Singapore
 
 
-def _items(size: float) -> list[Item]:
-    """Return pairs, one more of every drive with each round."""
-    return [
-        (split, drive, pair)
-        for split, (drives, pairs) in _DRIVES.items()
-        for pair in range(scaled(pairs, size))
-        for drive in range(drives)
-    ]
-
-
 def _start(split: str, drive: int) -> tuple[str, datetime]:
     """Return the name of a drive's log, which tells when it began, and that time."""
-    number = drive + (0 if split == "train" else _DRIVES["train"][0])
+    number = drive + (0 if split == "train" else len(_DRIVES["train"][0]))
     vehicle, hours = _CITIES[number % len(_CITIES)]
     zone = timezone(timedelta(hours=hours))
     began = datetime(2018, 7, 16, 9, 17, 23, tzinfo=zone) + timedelta(days=number, minutes=number * 47 % 400)
@@ -59,13 +49,13 @@ def _names(item: Item) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=32)
-def _drive(seed: int, split: str, drive: int) -> tuple[Look, list[Placed]]:
+def _drive(seed: int, split: str, drive: int) -> tuple[StreetStyle, list[Placed]]:
     dice = Dice(seed, "nuscenes", split, drive)
     style = look(dice)
     return style, frontage(dice, style, -10.0, 10 * _APART + SEEN)
 
 
-def _cameras(dice: Dice, style: Look, here: float, action: str) -> tuple[Camera, Camera]:
+def _cameras(dice: Dice, style: StreetStyle, here: float, action: str) -> tuple[Camera, Camera]:
     """Return where the car is and where half a second later; its heading at first tells nothing of the action.
 
     It turns so far that even features averaged over each frame, which forget where things are, say something of it.
@@ -83,7 +73,7 @@ def _cameras(dice: Dice, style: Look, here: float, action: str) -> tuple[Camera,
 
 def _make(seed: int, item: Item) -> Made:
     split, drive, pair = item
-    index = pair * _DRIVES[split][0] + drive
+    index = pair * len(_DRIVES[split][0]) + drive
     action = _ACTIONS[balanced(index, len(_ACTIONS), seed, "nuscenes", split, "action")]
     style, houses = _drive(seed, split, drive)
     dice = Dice(seed, "nuscenes", split, drive, pair)
@@ -104,4 +94,4 @@ def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
     }
 
 
-WRITERS = {"nuscenes": Writer("nuScenes", _items, _make, _lists)}
+WRITERS = {"nuscenes": Writer("nuScenes", partial(in_rounds, _DRIVES), _make, _lists)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,35 +12,25 @@ from numpy.typing import NDArray
 from virb.data.classes import PETS
 from virb.sample.engine.fields import Bools, Dice
 from virb.sample.places.pets import BREEDS, pet_photo
-from virb.sample.sets.writing import Item, Made, Writer, jpeg, lines_of, png, scaled
+from virb.sample.sets.writing import Item, Made, Writer, by_class, dealt, jpeg, lines_of, png
 
-_SPLITS = {"trainval": (0, 24), "test": (24, 12)}  # first place and count in each run of 36
+_SPLITS = {"trainval": 24, "test": 12}  # of each run of 36 numbers
 PET, BACKGROUND, BORDER = 1, 2, 3
 
 
-def _items(size: float) -> list[Item]:
-    return [
-        (split, breed, index)
-        for split, (_, count) in _SPLITS.items()
-        for breed in BREEDS
-        for index in range(scaled(count, size))
-    ]
-
-
 def _name(item: Item) -> str:
-    """Return `Bengal_25`: numbers are dealt to the splits in runs of 36, whatever the size."""
+    """Return `Bengal_25`."""
     split, breed, index = item
-    first, count = _SPLITS[split]
-    return f"{breed}_{index // count * 36 + first + index % count + 1}"
+    return f"{breed}_{dealt(split, index, _SPLITS)}"
 
 
 def _make(seed: int, item: Item) -> Made:
     name = _name(item)
     dice = Dice(seed, "pets", name)
-    width, height = dice.pick(((128, 112), (128, 96), (112, 128), (120, 120), (136, 104)))
-    taken = pet_photo(item[1], dice, width, height)
-    trimap = trimap_of(taken.rendering.instance == 1)
-    return Made({f"images/{name}.jpg": jpeg(taken.rendering.rgb), f"annotations/trimaps/{name}.png": png(trimap)})
+    size = dice.pick(((128, 112), (128, 96), (112, 128), (120, 120), (136, 104)))
+    taken = pet_photo(item[1], dice, size)
+    trimap = trimap_of(taken.instance == 1)
+    return Made({f"images/{name}.jpg": jpeg(taken.rgb), f"annotations/trimaps/{name}.png": png(trimap)})
 
 
 def trimap_of(mask: Bools) -> NDArray[np.uint8]:
@@ -92,4 +83,4 @@ def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
     return lists
 
 
-WRITERS = {"pets": Writer("oxford-iiit-pet", _items, _make, _lists)}
+WRITERS = {"pets": Writer("oxford-iiit-pet", partial(by_class, _SPLITS, BREEDS), _make, _lists)}

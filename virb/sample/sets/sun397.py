@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,22 +15,13 @@ from virb.sample.places.interiors import bedroom, corridor, kitchen, living_room
 from virb.sample.places.outdoors import beach, church, forest_path, mountain, street
 from virb.sample.places.site import Shot
 from virb.sample.sets.sun_names import SUN397
-from virb.sample.sets.writing import Item, Made, Writer, exposed, jpeg, lines_of, png, scaled
+from virb.sample.sets.writing import Item, Made, Writer, by_class, exposed, jpeg, lines_of, png
 
 MAKERS: dict[str, Callable[[Dice], Shot]] = {
     "beach": beach, "bedroom": bedroom, "church/outdoor": church, "corridor": corridor, "forest_path": forest_path,
     "kitchen": kitchen, "living_room": living_room, "mountain": mountain, "office": office, "street": street,
 }  # fmt: skip
 _SPLITS = {"Training": 26, "Testing": 16}
-
-
-def _items(size: float) -> list[Item]:
-    return [
-        (split, name, index)
-        for split, count in _SPLITS.items()
-        for name in MAKERS
-        for index in range(scaled(count, size))
-    ]
 
 
 def _make(seed: int, item: Item) -> Made:
@@ -57,4 +49,4 @@ def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
     return lists
 
 
-WRITERS = {"sun397": Writer("SUN397", _items, _make, _lists)}
+WRITERS = {"sun397": Writer("SUN397", partial(by_class, _SPLITS, MAKERS), _make, _lists)}

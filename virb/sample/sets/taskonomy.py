@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,25 +14,18 @@ from virb.sample.engine.fields import Dice, clouds
 from virb.sample.engine.render import Rendering, render
 from virb.sample.places.indoors import Lens, Style, by_own_light, handheld, room_of, style
 from virb.sample.places.rooms import Room
-from virb.sample.sets.writing import Item, Made, Writer, png, scaled
+from virb.sample.sets.writing import Item, Made, Writer, in_rounds, png
 
-_SPLITS = {"train": (14, 16), "val": (4, 12), "test": (5, 14)}  # buildings, views of each
+_SPLITS = {
+    split: (TASKONOMY_TINY[split][:buildings], views)
+    for split, buildings, views in (("train", 14, 16), ("val", 4, 12), ("test", 5, 14))
+}
 _ROOMS = 2
 _LENS = Lens(128, 128, (60.0, 85.0), (1.15, 1.75), (-28.0, 18.0))
 _PER_METRE = 512.0
 _MISSING = 65535
 _EDGE_SCALE = 45
 """The strongest edge a picture of 8 bits can have comes near to the strongest that 16 bits can hold."""
-
-
-def _items(size: float) -> list[Item]:
-    """Return views, one more of each building with each round, so that a larger world adds to every building."""
-    return [
-        (split, building, view)
-        for split, (buildings, views) in _SPLITS.items()
-        for view in range(scaled(views, size))
-        for building in TASKONOMY_TINY[split][:buildings]
-    ]
 
 
 @lru_cache(maxsize=32)
@@ -96,8 +87,4 @@ def _png16(values: NDArray[np.uint16]) -> bytes:
     return stream.getvalue()
 
 
-def _lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
-    return {}
-
-
-WRITERS = {"taskonomy": Writer("taskonomy", _items, _make, _lists)}
+WRITERS = {"taskonomy": Writer("taskonomy", partial(in_rounds, _SPLITS), _make)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,24 +14,14 @@ from virb.sample.engine.fields import Dice, balanced
 from virb.sample.engine.render import render
 from virb.sample.places.indoors import EYE, MOST_STEPS, before_something, by_own_light, room_of, style
 from virb.sample.places.rooms import Room, after, room, starting_pose
-from virb.sample.sets.writing import Item, Made, Writer, exposed, jpeg, lines_of, scaled
+from virb.sample.sets.writing import Item, Made, Writer, exposed, in_rounds, jpeg, lines_of
 
-_EGOMOTION_SPLITS = {"train": (20, 24), "val": (12, 16)}  # scenes, pairs in each
-_DEPTH_SPLITS = {"train": (20, 12), "test": (10, 10)}  # scenes, frames of each
-_STEPS_SPLITS = {"train": (24, 14), "val": (12, 10)}
+_EGOMOTION_SPLITS = {"train": (range(20), 24), "val": (range(12), 16)}  # scenes, pairs in each
+_DEPTH_SPLITS = {"train": (range(20), 12), "test": (range(10), 10)}  # scenes, frames of each
+_STEPS_SPLITS = {"train": (range(24), 14), "val": (range(12), 10)}
 _SIZE = 112
 _FARTHEST = 10.0
 """Metres that the lightest grey of a depth picture stands for; the nearest is black."""
-
-
-def _items(splits: dict[str, tuple[int, int]], size: float) -> list[Item]:
-    """Return frames, one more per scene with each round, so that a larger world adds to every scene."""
-    return [
-        (split, scene, frame)
-        for split, (scenes, frames) in splits.items()
-        for frame in range(scaled(frames, size))
-        for scene in range(scenes)
-    ]
 
 
 def _prefix(item: Item) -> str:
@@ -56,13 +46,9 @@ def _labels(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
     }
 
 
-def _egomotion_items(size: float) -> list[Item]:
-    return _items(_EGOMOTION_SPLITS, size)
-
-
 def _egomotion_make(seed: int, item: Item) -> Made:
     split, scene, pair = item
-    index = pair * _EGOMOTION_SPLITS[split][0] + scene
+    index = pair * len(_EGOMOTION_SPLITS[split][0]) + scene
     action = THOR_ACTIONS[balanced(index, len(THOR_ACTIONS), seed, "thor_egomotion", split, "action")]
     place = _room(seed, "thor_egomotion", split, scene)
     dice = Dice(seed, "thor_egomotion", _prefix(item))
@@ -72,10 +58,6 @@ def _egomotion_make(seed: int, item: Item) -> Made:
         picture = exposed(render(place.scene, seen.camera(place, _SIZE), dice).rgb, dice)
         files[f"{_prefix(item)}_rgb_{frame}.jpg"] = jpeg(picture)
     return Made(files, action)
-
-
-def _depth_items(size: float) -> list[Item]:
-    return _items(_DEPTH_SPLITS, size)
 
 
 def _depth_make(seed: int, item: Item) -> Made:
@@ -89,18 +71,10 @@ def _depth_make(seed: int, item: Item) -> Made:
     return Made({f"{_prefix(item)}_rgb.jpg": jpeg(picture.rgb), f"{_prefix(item)}_depth.jpg": jpeg(grey)})
 
 
-def _no_lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
-    return {}
-
-
-def _steps_items(size: float) -> list[Item]:
-    return _items(_STEPS_SPLITS, size)
-
-
 def _steps_make(seed: int, item: Item) -> Made:
     """Make a frame from which the way ahead is free for so many steps, all numbers as often as rooms allow."""
     split, scene, frame = item
-    index = frame * _STEPS_SPLITS[split][0] + scene
+    index = frame * len(_STEPS_SPLITS[split][0]) + scene
     wanted = balanced(index, MOST_STEPS + 1, seed, "thor_num_steps", split, "steps")
     place = _room(seed, "thor_num_steps", split, scene)
     dice = Dice(seed, "thor_num_steps", _prefix(item))
@@ -111,7 +85,7 @@ def _steps_make(seed: int, item: Item) -> Made:
 
 
 WRITERS = {
-    "thor_egomotion": Writer("thor_action_prediction", _egomotion_items, _egomotion_make, _labels),
-    "thor_depth": Writer("thor_depth_prediction", _depth_items, _depth_make, _no_lists),
-    "thor_num_steps": Writer("thor_num_steps", _steps_items, _steps_make, _labels),
+    "thor_egomotion": Writer("thor_action_prediction", partial(in_rounds, _EGOMOTION_SPLITS), _egomotion_make, _labels),
+    "thor_depth": Writer("thor_depth_prediction", partial(in_rounds, _DEPTH_SPLITS), _depth_make),
+    "thor_num_steps": Writer("thor_num_steps", partial(in_rounds, _STEPS_SPLITS), _steps_make, _labels),
 }

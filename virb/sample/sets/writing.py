@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,6 +25,11 @@ class Made:
     record: Any = None
 
 
+def no_lists(made: Sequence[tuple[Item, Any]]) -> dict[str, bytes]:
+    """Return nothing: the folders are the labels, or hold them."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Writer:
     """A data set: its folder, its items at a size, how one is made from a seed, and the lists over all."""
@@ -32,12 +37,42 @@ class Writer:
     folder: str
     items: Callable[[float], list[Item]]
     make: Callable[[int, Item], Made]
-    lists: Callable[[Sequence[tuple[Item, Any]]], dict[str, bytes]]
+    lists: Callable[[Sequence[tuple[Item, Any]]], dict[str, bytes]] = no_lists
 
 
 def scaled(count: int, size: float) -> int:
     """Return how many of `count` items a world of this size holds: at least one."""
     return max(1, round(count * size))
+
+
+def by_class(counts: Mapping[str, int], names: Collection[str | None], size: float) -> list[Item]:
+    """Return the items of each split, class after class, so many of every class."""
+    return [
+        (split, name, index)
+        for split, count in counts.items()
+        for name in names
+        for index in range(scaled(count, size))
+    ]
+
+
+def in_rounds(parts: Mapping[str, tuple[Collection[Any], int]], size: float) -> list[Item]:
+    """Return the items of each split's classes or scenes, one more of each with every round.
+
+    So a larger world adds to every scene.
+    """
+    return [
+        (split, name, index)
+        for split, (names, count) in parts.items()
+        for index in range(scaled(count, size))
+        for name in names
+    ]
+
+
+def dealt(split: str, index: int, runs: Mapping[str, int]) -> int:
+    """Return an item's number, from 1: numbers are dealt to the splits in runs, whatever the size."""
+    count = runs[split]
+    first = sum(list(runs.values())[: list(runs).index(split)])
+    return index // count * sum(runs.values()) + first + index % count + 1
 
 
 def jpeg(picture: NDArray[np.uint8]) -> bytes:

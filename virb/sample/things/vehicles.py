@@ -17,7 +17,7 @@ STEEL = Material((0.45, 0.46, 0.48), gloss=0.3)
 
 
 @dataclass(frozen=True)
-class Model:
+class StreetObject:
     """Something that stands or moves in a street: its class, its footprint and its solids, the ground at 0."""
 
     label: str
@@ -98,7 +98,7 @@ def paint(dice: Dice) -> Material:
     return Material(tone, gloss=0.5, metal=0.2)
 
 
-def car(dice: Dice) -> Model:
+def car(dice: Dice) -> StreetObject:
     """Return a saloon, hatchback, estate or van."""
     length, width = dice.between(3.8, 4.7), dice.between(1.7, 1.85)
     waist, roof = dice.between(0.8, 0.92), dice.between(1.4, 1.55)
@@ -116,10 +116,10 @@ def car(dice: Dice) -> Model:
         *_wheels(length, width, 0.31),
         *_lights(length, width, waist - 0.2),
     ]
-    return Model("car", length, width, tuple(solids))
+    return StreetObject("car", length, width, tuple(solids))
 
 
-def truck(dice: Dice) -> Model:
+def truck(dice: Dice) -> StreetObject:
     """Return a lorry: a cab and a tall box behind it."""
     length, width, height = dice.between(6.5, 9.0), dice.between(2.3, 2.5), dice.between(3.1, 3.7)
     cab = paint(dice)
@@ -136,10 +136,10 @@ def truck(dice: Dice) -> Model:
         *_wheels(length, width, 0.48, (-0.38, -0.22, 0.36)),
         *_lights(length - 0.1, width, 0.75),
     ]
-    return Model("truck", length, width, tuple(solids))
+    return StreetObject("truck", length, width, tuple(solids))
 
 
-def bus(dice: Dice) -> Model:
+def bus(dice: Dice) -> StreetObject:
     """Return a city bus: a long body with a band of windows all around."""
     length, width, height = dice.between(9.5, 12.0), 2.5, dice.between(2.9, 3.2)
     colour = Material(any_colour(dice, (0.3, 0.95), (0.55, 0.95)), gloss=0.4, metal=0.1)
@@ -151,10 +151,10 @@ def bus(dice: Dice) -> Model:
         *_wheels(length, width, 0.48, (-0.28, 0.33)),
         *_lights(length, width, 0.7),
     ]
-    return Model("bus", length, width, tuple(solids))
+    return StreetObject("bus", length, width, tuple(solids))
 
 
-def bicycle(dice: Dice) -> Model:
+def bicycle(dice: Dice) -> StreetObject:
     """Return a bicycle that stands upright."""
     colour = Material(any_colour(dice, (0.3, 0.95), (0.2, 0.9)), gloss=0.3)
     tyre = Material((0.07, 0.07, 0.08), (0.5, 0.5, 0.52), "rings", (0.75, 0.75))
@@ -168,7 +168,7 @@ def bicycle(dice: Dice) -> Model:
         box((-0.26, 0, 1.0), (0.26, 0.16, 0.07), RUBBER),
         box((0.3, 0, 1.06), (0.06, 0.56, 0.05), STEEL),
     ]
-    return Model("bicycle", 1.75, 0.56, tuple(solids))
+    return StreetObject("bicycle", 1.75, 0.56, tuple(solids))
 
 
 def _skin(dice: Dice) -> Colour:
@@ -181,7 +181,7 @@ def _garment(dice: Dice, brightest: float) -> Material:
     return Material(tone, shade_of(tone, 0.6), pattern, (7.0, 7.0))
 
 
-def person(dice: Dice) -> Model:
+def person(dice: Dice) -> StreetObject:
     """Return somebody who stands or walks."""
     size, stride = dice.between(0.86, 1.06), dice.between(4.0, 24.0)
     coat, trousers, skin = _garment(dice, 0.95), _garment(dice, 0.6), Material(_skin(dice))
@@ -196,10 +196,10 @@ def person(dice: Dice) -> Model:
         ball((0.01, 0, 1.62 * size), (0.11 * size, 0.1 * size, 0.14 * size), skin),
         ball((-0.03, 0, 1.67 * size), (0.115 * size, 0.11 * size, 0.12 * size), hair),
     ]
-    return Model("person", 0.6, 0.6, tuple(solids))
+    return StreetObject("person", 0.6, 0.6, tuple(solids))
 
 
-def rider(dice: Dice) -> Model:
+def rider(dice: Dice) -> StreetObject:
     """Return somebody who sits on a bicycle at the same place."""
     coat, trousers, skin = _garment(dice, 0.95), _garment(dice, 0.6), Material(_skin(dice))
     helmet = Material(any_colour(dice, (0.1, 0.9), (0.3, 1.0)), gloss=0.4)
@@ -212,4 +212,4 @@ def rider(dice: Dice) -> Model:
         ball((0.12, 0, 1.72), (0.11, 0.1, 0.14), skin),
         ball((0.09, 0, 1.78), (0.13, 0.12, 0.1), helmet),
     ]
-    return Model("rider", 1.75, 0.56, tuple(solids))
+    return StreetObject("rider", 1.75, 0.56, tuple(solids))
