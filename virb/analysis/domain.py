@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from virb.analysis.encoders import amount, blocks, mixed, plain, self_supervised
+from virb.analysis.encoders import blocks, mixed, plain, recipe, self_supervised
 from virb.analysis.finding import DEVIATIONS, Effect, Question, Reply, judge, mean_difference
 from virb.analysis.matched import guesses
 from virb.analysis.scores import standardised
-from virb.leaderboard.board import Board, Row
+from virb.leaderboard.board import Board
 
 DOMAIN = Question(
     "same_domain",
@@ -56,7 +56,7 @@ def _domain_places(scores: Board) -> tuple[dict[str, Places], dict[str, list[flo
     places: dict[str, Places] = {}
     gaps: dict[str, list[float]] = {}
     used: list[int] = []
-    groups = [members for _, members in blocks(scores, _recipe, self_supervised(scores))]
+    groups = [members for _, members in blocks(scores, lambda row: recipe(row, "method"), self_supervised(scores))]
     for column, task in enumerate(scores.columns):
         for members in groups if task.name in SIMILAR else []:
             known = [place for place in members if np.isfinite(heights[place, column])]
@@ -68,11 +68,6 @@ def _domain_places(scores: Board) -> tuple[dict[str, Places], dict[str, list[flo
                 gaps.setdefault(task.name, []).append(float(heights[place, column] - heights[others, column].mean()))
                 used += [place, *others]
     return places, gaps, used
-
-
-def _recipe(encoder: Row) -> object | None:
-    shared = amount(encoder)
-    return (plain(encoder.facts.method), *shared) if shared and encoder.facts.pretraining else None
 
 
 def _domain_effect(label: str, places: Places, gaps: Sequence[float]) -> Effect:

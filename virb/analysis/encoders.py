@@ -69,6 +69,12 @@ def amount(encoder: Row) -> tuple[float | None, int | None] | None:
     return (size(encoder), facts.epochs) if facts.images and facts.epochs and method_family(facts.method) else None
 
 
+def recipe(encoder: Row, fact: Literal["method", "pretraining"]) -> object | None:
+    """Return a fact with the images and epochs beside it; None where these or the pretraining data are not known."""
+    shared = amount(encoder)
+    return (plain(getattr(encoder.facts, fact)), *shared) if shared and encoder.facts.pretraining else None
+
+
 def mixed(pretraining: str) -> bool:
     """Tell whether pretraining data are of several domains."""
     return any(mark in pretraining.lower() for mark in _MIXED)
@@ -88,10 +94,11 @@ def blocks(
 
 def gap(heights: Array, ones: Sequence[int], others: Sequence[int]) -> Array:
     """Return per task the mean of some encoders less that of others, over those that have the task."""
-    return _mean(heights[list(ones)]) - _mean(heights[list(others)])
+    return means(heights[list(ones)]) - means(heights[list(others)])
 
 
-def _mean(rows: Array) -> Array:
+def means(rows: Array) -> Array:
+    """Return the mean of each column over the rows that have it; nan where none has."""
     known = np.isfinite(rows)
     counted = known.sum(axis=0)
     total = np.where(known, rows, 0.0).sum(axis=0)

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from virb.analysis.encoders import amount, balance, blocks, gap, method_family, plain, self_supervised
+from virb.analysis.encoders import amount, balance, blocks, gap, means, method_family, plain, recipe, self_supervised
 from virb.analysis.finding import (
     DEVIATIONS,
     FLIP_TEST,
@@ -53,7 +53,7 @@ _CIRCULAR = (
 
 def compare_methods(scores: Board, wanted: tuple[str, str] | None = None) -> Reply:
     """Return where one method is better than another, over encoders that differ in nothing else."""
-    groups = [members for _, members in blocks(scores, _setting, self_supervised(scores))]
+    groups = [members for _, members in blocks(scores, lambda row: recipe(row, "pretraining"), self_supervised(scores))]
     chosen = _named(scores, wanted) if wanted else _most_pairs(scores, groups)
     if chosen is None:
         return METHODS.answered("Cannot tell: no two methods here share pretraining data, images and epochs.")
@@ -104,11 +104,6 @@ def _about(scores: Board, one: str, other: str, pairs: Sequence[tuple[list[int],
     )
 
 
-def _setting(encoder: Row) -> object | None:
-    shared = amount(encoder)
-    return (plain(encoder.facts.pretraining), *shared) if shared and encoder.facts.pretraining else None
-
-
 def _of(scores: Board, members: Sequence[int], family: str) -> list[int]:
     return [place for place in members if method_family(scores.rows[place].facts.method) == family]
 
@@ -149,11 +144,7 @@ def by_quadrant(scores: Board, pairs: Sequence[tuple[list[int], list[int]]], *, 
 
 def over_pairs(scores: Board, pairs: Sequence[tuple[list[int], list[int]]]) -> Array:
     """Return per task the mean difference over matched pairs, in deviations."""
-    gaps = np.array([gap(standardised(scores), ones, others) for ones, others in pairs])
-    known = np.isfinite(gaps)
-    counted = known.sum(axis=0)
-    made: Array = np.where(counted > 0, np.where(known, gaps, 0).sum(axis=0) / np.maximum(counted, 1), np.nan)
-    return made
+    return means(np.array([gap(standardised(scores), ones, others) for ones, others in pairs]))
 
 
 def _pairs(scores: Board, pairs: Sequence[tuple[list[int], list[int]]]) -> str:

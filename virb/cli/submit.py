@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,6 @@ from virb.core.text import many
 
 if TYPE_CHECKING:
     from virb.records.record import Record
-    from virb.submit.verify import Trial
 
 
 def submit(
@@ -72,10 +72,15 @@ def verify(
     part = _share(share)
     if weights is not None and data is None and not sample:
         raise UsageError("--weights without data", "--data DIR or --sample too", "name the folder with the data sets")
-    check = _check(weights, data, sample, part, seed, device, workers) if data is not None or sample else None
+    from virb.run.options import Asked
     from virb.submit.verdict import as_json, as_text
+    from virb.submit.verify import Trial
     from virb.submit.verify import verify as verify_bundle
 
+    check = None
+    if data is not None or sample:
+        options = Asked(sample=sample, data=data, device=device, workers=workers).options()
+        check = Trial(options, weights, part, secrets.randbelow(1 << 31) if seed is None else seed)
     verdicts = [verify_bundle(path, check) for path in paths]
     if json_output:
         typer.echo(as_json(verdicts))
@@ -107,24 +112,6 @@ def _share(text: str) -> float:
     if not 0 < share <= 1:
         raise UsageError(f"--slice {text}", "a share such as 5% or 0.05", "leave it out, or correct it")
     return share
-
-
-def _check(
-    weights: Path | None,
-    data: Path | None,
-    sample: bool,
-    share: float,
-    seed: int | None,
-    device: str,
-    workers: int | None,
-) -> Trial:
-    import secrets
-
-    from virb.run.options import Asked
-    from virb.submit.verify import Trial
-
-    options = Asked(sample=sample, data=data, device=device, workers=workers).options()
-    return Trial(options, weights, share, secrets.randbelow(1 << 31) if seed is None else seed)
 
 
 def reproduce(

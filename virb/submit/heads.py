@@ -125,7 +125,6 @@ def _filled(stack: Stack, state: Mapping[str, torch.Tensor]) -> Stack:
 def _vector(
     tensors: Mapping[str, torch.Tensor], name: str, size: int, needed: bool, device: torch.device
 ) -> torch.Tensor:
-
     if not needed:
         return torch.zeros(size, device=device)
     found = tensors.get(name)
@@ -155,7 +154,6 @@ def pixel_heads(
 
 
 def _empty_head(job: Job, inputs: Inputs, outputs: int, encoder: Encoder, device: torch.device) -> DenseHeads:
-
     name, generator = job.prepared.head, torch.Generator()
     if name in PUBLISHED_DENSE:
         return PUBLISHED_DENSE[name](1, inputs, outputs, generator, device, encoder.model)

@@ -82,10 +82,6 @@ def _refuse_code(card: EncoderCard) -> None:
         )
 
 
-def _is_named(card: EncoderCard) -> bool:
-    return card.origin.typed
-
-
 def _chosen(card: EncoderCard, results: Path, fingerprint: str) -> list[_Found]:
     """Return the measured records of this encoder, of one fingerprint."""
     everything, unreadable = [], []
@@ -123,7 +119,7 @@ def _one_fingerprint(card: EncoderCard, named: list[_Found], fingerprint: str) -
             f"choose with --fingerprint {prints[0]}",
         )
     weights = {one.record.encoder.weights for one in kept}
-    if _is_named(card) and weights != {card.weights}:
+    if card.origin.typed and weights != {card.weights}:
         raise UsageError(
             f"the card of {card.name} says weights: {card.weights}, its records {', '.join(sorted(weights))}",
             "the card of the encoder that was evaluated",
@@ -193,7 +189,7 @@ def _notes(records: list[Record], card: EncoderCard, wish: Wish) -> tuple[str, .
             f"{', '.join(bare[:5])}{', ...' if len(bare) > 5 else ''}. "
             "'virb evaluate ... --save-heads' trains and keeps them"
         )
-    if not _is_named(card) and not wish.with_weights and not wish.weights_url:
+    if not card.origin.typed and not wish.with_weights and not wish.weights_url:
         notes.append("nobody can fetch the weights: give their address with --weights-url, or --with-weights")
     sources = {record.data.source for record in records}
     if "sample" in sources:

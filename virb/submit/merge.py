@@ -22,7 +22,6 @@ class Merged:
 
     added: int
     there: int
-    sidecar: Path
 
 
 def merge(path: Path, results: Path, verdict: Verdict) -> Merged:
@@ -36,29 +35,24 @@ def merge(path: Path, results: Path, verdict: Verdict) -> Merged:
     if sha256_of(path) != verdict.sha256:
         raise VirbError(f"{path} has changed since it was verified", "the same file", "run the same command again")
     with open_bundle(path) as bundle:
-        names = _in_order(bundle)
+        names = [name for name in bundle.manifest.files if name.startswith("records/")]
+        names.sort(key=lambda name: (name.endswith(".json"), name))  # a record that is there is whole
         _refuse_clashes(bundle, names, results)
         added = [name for name in names if not (results / name).exists()]
-        sidecar = _sidecar(bundle, results)
+        folder = f"{bundle.manifest.encoder}-{bundle.manifest.fingerprint[:8]}"
+        sidecar = results / "submissions" / folder / _SIDECAR
         # Before the records: a board never shows one from a bundle without its verdict.
         write_whole(sidecar, json.dumps(_joined(verdict, sidecar) | {"bundle": path.name}, indent=1) + "\n")
         for name in added:
             write_whole(results / name, bundle.container.read(name))
     records = [name for name in names if name.endswith(".json")]
     new = sum(name in added for name in records)
-    return Merged(new, len(records) - new, sidecar)
-
-
-def _in_order(bundle: Bundle) -> list[str]:
-    """Return the files to add, each record after what it names: a record that is there is whole."""
-    names = [name for name in bundle.manifest.files if name.startswith("records/")]
-    return sorted(names, key=lambda name: (name.endswith(".json"), name))
+    return Merged(new, len(records) - new)
 
 
 def _refuse_clashes(bundle: Bundle, names: list[str], results: Path) -> None:
-    clashes = [
-        name for name in names if (results / name).exists() and sha256_of(results / name) != _wanted(bundle, name)
-    ]
+    there = [name for name in names if (results / name).exists()]
+    clashes = [name for name in there if sha256_of(results / name) != bundle.manifest.files[name].sha256]
     if clashes:
         raise VirbError(
             f"{results} holds {len(clashes)} other files in the places of new ones: {', '.join(clashes[:3])}"
@@ -66,15 +60,6 @@ def _refuse_clashes(bundle: Bundle, names: list[str], results: Path) -> None:
             "nothing there, or the same content",
             f"move {results / clashes[0]} and its like away, or name another folder with --out; nothing was added",
         )
-
-
-def _wanted(bundle: Bundle, name: str) -> str:
-    return bundle.manifest.files[name].sha256
-
-
-def _sidecar(bundle: Bundle, results: Path) -> Path:
-    folder = f"{bundle.manifest.encoder}-{bundle.manifest.fingerprint[:8]}"
-    return results / "submissions" / folder / _SIDECAR
 
 
 def _joined(verdict: Verdict, sidecar: Path) -> dict[str, object]:

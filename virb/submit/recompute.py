@@ -11,7 +11,7 @@ import numpy as np
 from virb.core.digest import digest, digest_array
 from virb.metrics import Metric
 from virb.metrics.stats import REPLICATES
-from virb.records.record import Record, Score, record_stem
+from virb.records.record import Record, Score
 from virb.run.score import breakdown_of, measured, resolution_of, value_of
 from virb.submit.verdict import Finding, broken
 
@@ -120,7 +120,7 @@ def check_files(file: str, record: Record) -> Iterator[Finding]:
     """Yield where a record, its place and the names of its files do not belong together."""
     place = PurePosixPath(file)
     folder = f"{record.encoder.name}-{record.encoder.fingerprint[:8]}"
-    stem = record_stem(record.task.name, record.protocol.name, record.keys.resume)
+    stem = record.stem
     if place.parent.name != folder or place.stem != stem:
         yield broken(f"it lies in {place.parent.name}/{place.name}, and belongs in {folder}/{stem}.json")
     if record.samples.file != f"{stem}.npz":
@@ -133,6 +133,8 @@ def check_files(file: str, record: Record) -> Iterator[Finding]:
 
 def check_samples(record: Record, samples: Samples) -> Iterator[Finding]:
     """Yield where ids, counts and keys contradict one another."""
+    if len(record.replicates) != REPLICATES:
+        yield broken(f"it holds {len(record.replicates)} replicates, and every record has {REPLICATES}")
     if len(np.unique(samples.ids)) != len(samples):
         yield broken("some test samples stand in it twice")
     if record.data.counts.get("test") != len(samples):
@@ -240,9 +242,3 @@ def _same(one: float | None, two: float | None, within: float) -> bool:
     if one is None or two is None:
         return one is two
     return abs(one - two) <= within * max(1.0, abs(one), abs(two))
-
-
-def replicate_count(record: Record) -> Iterator[Finding]:
-    """Yield where the number of replicates is not the one that every record has."""
-    if len(record.replicates) != REPLICATES:
-        yield broken(f"it holds {len(record.replicates)} replicates, and every record has {REPLICATES}")

@@ -23,12 +23,11 @@ from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, 
 from virb.submit.container import BundleError, sha256_of
 from virb.submit.heads import check_form
 from virb.submit.recompute import Samples
-from virb.submit.verdict import Finding, RecordVerdict, Verdict, Word, broken, stale, worst
+from virb.submit.rerun import Rerun
+from virb.submit.verdict import Finding, RecordVerdict, Verdict, broken, stale, worst
 
 _TROUBLE = (MemoryError, OSError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError)
 """What a machine lacks, or what a stranger's architecture stumbles over, when a part is run again."""
-_UNTRIED = Finding("consistent", "")
-"""What a record is that was not run again."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,8 @@ def verify(path: Path, check: Trial | None = None) -> Verdict:
     try:
         with open_bundle(path) as bundle:
             encoder, problems = _encoder(bundle, check) if check else (None, [])
-            records = tuple(_record(bundle, member, encoder, check) for member in bundle.members)
+            how = Rerun(encoder, check.options, check.share, check.seed) if check and encoder else None
+            records = tuple(_record(bundle, member, how) for member in bundle.members)
             reasons = [*_whole(bundle), *problems]
     except BundleError as error:
         return Verdict(str(path), sha256_of(path), "", "broken", (error.found,), ())
@@ -95,11 +95,10 @@ def _card(card: EncoderCard, records: list[Record], sha256: str | None) -> Itera
         yield broken("its records are of several encoders")
 
 
-def _record(bundle: Bundle, member: Member, encoder: Encoder | None, check: Trial | None) -> RecordVerdict:
+def _record(bundle: Bundle, member: Member, how: Rerun | None) -> RecordVerdict:
     record = member.record
-    findings = _findings(bundle, member, encoder, check)
-    words: list[Word] = [finding.word for finding in findings]
-    verdict = worst(words)
+    findings = _findings(bundle, member, how)
+    verdict = worst([finding.word for finding in findings])
     return RecordVerdict(
         file=member.file,
         encoder=record.encoder.name,
@@ -114,7 +113,7 @@ def _record(bundle: Bundle, member: Member, encoder: Encoder | None, check: Tria
     )
 
 
-def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Trial | None) -> list[Finding]:
+def _findings(bundle: Bundle, member: Member, how: Rerun | None) -> list[Finding]:
     """Return what is found of one record: first what it is, then whether it adds up, then whether it runs again."""
     record = member.record
     findings = list(recompute.check_files(member.file, record))
@@ -152,7 +151,7 @@ def _findings(bundle: Bundle, member: Member, encoder: Encoder | None, check: Tr
     findings += _guarded(_adds_up(record, samples, cards))
     if any(finding.word in ("broken", "stale") for finding in findings):
         return findings
-    return [*findings, _again(bundle, member, samples, cards, encoder, check)]
+    return [*findings, _again(bundle, member, samples, cards, how)]
 
 
 def _check_heads(bundle: Bundle, name: str, seeds: int) -> None:
@@ -161,7 +160,6 @@ def _check_heads(bundle: Bundle, name: str, seeds: int) -> None:
 
 
 def _adds_up(record: Record, samples: Samples, cards: current.Cards | None) -> Iterator[Finding]:
-    yield from recompute.replicate_count(record)
     yield from recompute.check_samples(record, samples)
     if cards is not None:
         yield from current.check_facts(record, cards)
@@ -183,24 +181,16 @@ def _guarded(checks: Iterator[Finding]) -> list[Finding]:
     return found
 
 
-def _again(
-    bundle: Bundle,
-    member: Member,
-    samples: Samples,
-    cards: current.Cards | None,
-    encoder: Encoder | None,
-    check: Trial | None,
-) -> Finding:
+def _again(bundle: Bundle, member: Member, samples: Samples, cards: current.Cards | None, how: Rerun | None) -> Finding:
     record = member.record
     metrics = current.metrics_of(record, cards)
-    if encoder is None or check is None or cards is None or metrics is None:
-        return _UNTRIED
-    if record.data.source != check.options.source:
+    if how is None or cards is None or metrics is None:
+        return Finding("consistent", "")
+    if record.data.source != how.options.source:
         return Finding("consistent", f"not run again: it is of {record.data.source} data")
-    if problem := rerun.check_encoder(record, encoder):
+    if problem := rerun.check_encoder(record, how.encoder):
         return problem
     heads = bundle.container.read(member.beside(record.heads.file)) if record.heads else None
-    how = rerun.Rerun(encoder, check.options, check.share, check.seed)
     try:
         return rerun.rerun(record, cards, samples, metrics, heads, how)
     except _TROUBLE as error:

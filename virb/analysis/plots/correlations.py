@@ -67,7 +67,7 @@ def _panel(
     axes.set_xlabel(_axis(reference), labelpad=2)
     negated = any(not relation.task.higher for relation in members)
     axes.set_ylabel("score (errors negated: up is better)" if negated else "score", labelpad=2)
-    _legend(sheet, (left + 0.1, top + _RULE + _HIGH + 0.42, wide - 0.25), members, scales, reference)
+    _legend(sheet, (left + 0.1, top + _RULE + _HIGH + 0.42, wide - 0.25), members, scales)
 
 
 def _series(axes: Axes, relation: Relation, scale: int, turn: int) -> None:
@@ -98,11 +98,7 @@ def _limits(axes: Axes, members: Sequence[Relation], scales: Sequence[int]) -> N
 
 
 def _legend(
-    sheet: Canvas,
-    place: tuple[float, float, float],
-    members: Sequence[Relation],
-    scales: Sequence[int],
-    reference: Column,
+    sheet: Canvas, place: tuple[float, float, float], members: Sequence[Relation], scales: Sequence[int]
 ) -> None:
     left, top, wide = place
     figures = wide - 1.06

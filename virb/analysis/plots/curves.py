@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from virb.analysis.plots.profile import key
-from virb.analysis.plots.style import FAINT, GRID, SMALL, TOP, WIDTH, Canvas, labels, look, look_of
+from virb.analysis.plots.profile import LINE, legend
+from virb.analysis.plots.style import FAINT, GRID, SMALL, TOP, WIDTH, Canvas, look, look_of
 from virb.analysis.scores import title
 from virb.core.errors import VirbError
 from virb.leaderboard.board import Board, Column
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST = 8
-_HIGH, _LINE, _FOOT = 2.2, 0.17, 0.55
+_HIGH, _FOOT = 2.2, 0.55
 
 
 def draw(scores: Board, column: Column, chosen: Sequence[int]) -> Figure:
@@ -35,7 +34,7 @@ def draw(scores: Board, column: Column, chosen: Sequence[int]) -> Figure:
             "name other records with --records, or another task with --task",
         )
     with look():
-        sheet = Canvas(TOP + _HIGH + _FOOT + _LINE * ((len(held) + 1) // 2 + 1))
+        sheet = Canvas(TOP + _HIGH + _FOOT + LINE * ((len(held) + 1) // 2 + 1))
         sheet.title(f"Training of the chosen setting on {column.name}, means over seeds", title(scores))
         wide = (WIDTH - 1.5) / 2
         loss, score = sheet.axes(0.65, TOP + 0.1, wide, _HIGH), sheet.axes(1.4 + wide, TOP + 0.1, wide, _HIGH)
@@ -44,7 +43,8 @@ def draw(scores: Board, column: Column, chosen: Sequence[int]) -> Figure:
         _frame(loss, "loss", "")
         better = "higher is better" if column.higher else "lower is better"
         _frame(score, f"validation {column.metric} ({better})", "" if score.lines else "nothing was held out")
-        _legend(sheet, [name for name, _ in held], TOP + _HIGH + _FOOT)
+        below = legend(sheet, [name for name, _ in held], TOP + _HIGH + _FOOT)
+        sheet.words(0.15, below, "Loss: full lines training, dashed lines validation.", size=SMALL, color=FAINT)
         return sheet.figure
 
 
@@ -79,13 +79,3 @@ def _frame(axes: Axes, label: str, empty: str) -> None:
     if empty:
         axes.set_yticks([])
         axes.text(0.5, 0.5, empty, transform=axes.transAxes, ha="center", va="center", color=FAINT)
-
-
-def _legend(sheet: Canvas, names: list[str], top: float) -> None:
-    room = WIDTH / 2 - 0.45
-    for turn, label in enumerate(labels(names, room)):
-        left, line = 0.15 + (turn % 2) * WIDTH / 2, top + (turn // 2) * _LINE
-        key(sheet, left, line, turn)
-        sheet.words(left + 0.2, line, label, room=room)
-    line = top + ((len(names) + 1) // 2) * _LINE
-    sheet.words(0.15, line, "Loss: full lines training, dashed lines validation.", size=SMALL, color=FAINT)

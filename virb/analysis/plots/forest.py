@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from virb.analysis.finding import Effect, Reply
 from virb.analysis.findings import signed
-from virb.analysis.plots.style import FAINT, GRID, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look
+from virb.analysis.plots.style import FAINT, INK, PALETTE, SMALL, TOP, WIDTH, Canvas, look, named_rows
 from virb.analysis.scores import title
 from virb.leaderboard.board import Board
 
@@ -49,17 +49,12 @@ def _numbers(effect: Effect) -> str:
 
 
 def _frame(axes: Axes, effects: list[Effect], unit: str) -> None:
-    axes.set_yticks(range(len(effects)), labels([effect.label for effect in effects], _LEFT - 0.2, TEXT))
-    axes.tick_params(axis="y", length=0, labelsize=TEXT)
-    axes.set_ylim(max(len(effects), 2) - 0.5, -0.5)
+    named_rows(axes, [effect.label for effect in effects], _LEFT, least=2)
     reach = max(max(abs(effect.value), 0.1) for effect in effects)
     ends = [abs(end) for effect in effects for end in (effect.low, effect.high) if math.isfinite(end)]
     reach = min(max([reach, *ends]), 3 * reach) * 1.08  # an interval over two or three tasks may leave the panel
     axes.set_xlim(-reach, reach)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    axes.grid(axis="x", color=GRID, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines["left"].set_visible(False)
     axes.set_xlabel(unit, x=(WIDTH / 2 - _LEFT) / (WIDTH - _LEFT - _RIGHT))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-from virb.analysis.plots.style import FAINT, GRID, INK, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, look_of
+from virb.analysis.plots.style import FAINT, INK, SMALL, TOP, WIDTH, Canvas, labels, look, look_of, named_rows
 from virb.analysis.scores import Array, normalised, standardised, title
 from virb.core.errors import VirbError
 from virb.leaderboard.board import QUADRANTS, Board
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 MOST = 8
 """Encoders that can be told apart in one figure; all others are grey."""
-_LEFT, _RIGHT, _FOOT, _LINE = 1.75, 0.15, 0.55, 0.17
+LINE = 0.17
+"""Inches from one line of a legend to the next."""
+_LEFT, _RIGHT, _FOOT = 1.75, 0.15, 0.55
 
 
 def draw(scores: Board, chosen: Sequence[int]) -> Figure:
@@ -31,9 +33,9 @@ def draw(scores: Board, chosen: Sequence[int]) -> Figure:
     with look():
         rows = layout(scores)
         step = 0.14 + 0.027 * len(chosen)
-        legend = _LINE * ((len(chosen) + 1) // 2 + (len(chosen) < len(scores.names)))
+        foot = _FOOT + LINE * ((len(chosen) + 1) // 2 + (len(chosen) < len(scores.names)))
         height = step * len(rows)
-        sheet = Canvas(TOP + height + _FOOT + legend)
+        sheet = Canvas(TOP + height + foot)
         sheet.title("Profile over tasks and quadrants", title(scores))
         axes = sheet.axes(_LEFT, TOP, WIDTH - _LEFT - _RIGHT, height)
         _frame(axes, rows, floors=has_floors(scores))
@@ -41,7 +43,9 @@ def draw(scores: Board, chosen: Sequence[int]) -> Figure:
         for turn, encoder in enumerate(chosen):
             offset = (turn - (len(chosen) - 1) / 2) * 0.62 / max(len(chosen), 2)
             _series(axes, scores, heights, rows, encoder, turn, offset)
-        _legend(sheet, scores, chosen, TOP + height + _FOOT - 0.08)
+        below = legend(sheet, [scores.names[place] for place in chosen], TOP + height + _FOOT - 0.08)
+        if more := len(scores.names) - len(chosen):
+            sheet.words(0.15, below, f"|  {more} other encoders", size=SMALL, color=FAINT)
         return sheet.figure
 
 
@@ -80,24 +84,17 @@ def quadrant_mean(scores: Board, heights: Array, encoder: int, quadrant: str) ->
 
 
 def _frame(axes: Axes, rows: list[tuple[str, int | None]], *, floors: bool) -> None:
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    shown = labels([name for name, _ in rows], _LEFT - 0.2, TEXT)
-    axes.set_yticks(range(len(rows)), shown)
+    named_rows(axes, [name for name, _ in rows], _LEFT)
     for place, (tick, (_, task)) in enumerate(zip(axes.get_yticklabels(), rows, strict=True)):
-        tick.set_fontsize(TEXT)
         if task is None:
             tick.set_fontweight("bold")
             axes.axhspan(place - 0.5, place + 0.5, color="#f2f2f2", zorder=0, linewidth=0)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color=GRID, linewidth=0.5)
-    axes.set_axisbelow(True)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     axes.set_xlabel(
         "(score − floor) / (ceiling − floor):  0 is the best constant answer, 1 a perfect one"
         if floors
         else "standard deviations from the mean over encoders (errors negated): right is better"
     )
-    axes.spines["left"].set_visible(False)
 
 
 def _background(axes: Axes, heights: Array, rows: list[tuple[str, int | None]], chosen: Sequence[int]) -> None:
@@ -139,16 +136,14 @@ def _span(scores: Board, encoder: int, task: int) -> Array:
     return column.normalised(np.array([cell.low, cell.high], dtype=np.float64))
 
 
-def _legend(sheet: Canvas, scores: Board, chosen: Sequence[int], top: float) -> None:
+def legend(sheet: Canvas, names: Sequence[str], top: float) -> float:
+    """Name the series in two columns, and return where the line below them begins."""
     room = WIDTH / 2 - 0.45
-    for turn, label in enumerate(labels([scores.names[place] for place in chosen], room)):
-        left, line = 0.15 + (turn % 2) * WIDTH / 2, top + (turn // 2) * _LINE
+    for turn, label in enumerate(labels(names, room)):
+        left, line = 0.15 + (turn % 2) * WIDTH / 2, top + (turn // 2) * LINE
         key(sheet, left, line, turn)
         sheet.words(left + 0.2, line, label, room=room)
-    if len(chosen) < len(scores.names):
-        line = top + ((len(chosen) + 1) // 2) * _LINE
-        more = len(scores.names) - len(chosen)
-        sheet.words(0.15, line, f"|  {more} other encoders", size=SMALL, color=FAINT)
+    return top + ((len(names) + 1) // 2) * LINE
 
 
 def key(sheet: Canvas, left: float, top: float, turn: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from virb.analysis.plots.style import FAINT, GRID, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look, number
+from virb.analysis.plots.style import FAINT, PALETTE, SMALL, TOP, WIDTH, Canvas, look, named_rows, number
 from virb.analysis.ranks import Ranking
 from virb.analysis.scores import title
 from virb.leaderboard.board import Board
@@ -58,15 +58,9 @@ def notes(ranking: Ranking, shown: int) -> list[str]:
 
 
 def _frame(axes: Axes, scores: Board, ranking: Ranking, shown: int) -> None:
-    names = labels([scores.names[place] for place in ranking.order[:shown]], _LEFT - 0.2, TEXT)
-    axes.set_yticks(range(shown), names)
-    axes.tick_params(axis="y", length=0, labelsize=TEXT)
-    axes.set_ylim(max(shown, 2) - 0.5, -0.5)
+    named_rows(axes, [scores.names[place] for place in ranking.order[:shown]], _LEFT, least=2)
     reach = float(np.nanmax(np.concatenate([ranking.high[:shown], ranking.mean[:shown]])))
     axes.set_xlim(0.8, reach + 0.03 * reach + 0.2)
-    axes.grid(axis="x", color=GRID, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines["left"].set_visible(False)
     axes.set_xlabel("mean rank (1 is best)")
 
 

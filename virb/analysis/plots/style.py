@@ -158,6 +158,16 @@ def labels(names: Sequence[str], room: float, size: float = TEXT) -> list[str]:
     return shown
 
 
+def named_rows(axes: Axes, names: Sequence[str], left: float, least: int = 0) -> None:
+    """Name rows from the top down, left of a grid for their values; so many rows have room at the least."""
+    axes.set_ylim(max(len(names), least) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), labels(names, left - 0.2, TEXT))
+    axes.tick_params(axis="y", length=0, labelsize=TEXT)
+    axes.grid(axis="x", color=GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+
+
 def look_of(place: int) -> tuple[str, str]:
     """Return colour and marker of the n-th series; colours start again with other markers."""
     turn = place // len(PALETTE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from virb.analysis.finding import Reply
-from virb.analysis.plots.style import FAINT, GRID, INK, PALETTE, SMALL, TEXT, TOP, WIDTH, Canvas, labels, look
+from virb.analysis.plots.style import FAINT, INK, PALETTE, SMALL, TOP, WIDTH, Canvas, look, named_rows
 from virb.analysis.scores import title
 from virb.leaderboard.board import Board
 
@@ -42,13 +42,8 @@ def draw(scores: Board, finding: Reply) -> Figure | None:
 
 
 def _frame(axes: Axes, finding: Reply) -> None:
-    axes.set_ylim(len(finding.spread) - 0.5, -0.5)
-    axes.set_yticks(range(len(finding.spread)), labels(list(finding.spread), _LEFT - 0.2, TEXT))
-    axes.tick_params(axis="y", length=0, labelsize=TEXT)
+    named_rows(axes, list(finding.spread), _LEFT)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    axes.grid(axis="x", color=GRID, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines["left"].set_visible(False)
     axes.set_xlabel(finding.unit, x=(WIDTH / 2 - _LEFT) / (WIDTH - _LEFT - _RIGHT))
 
 
