@@ -21,7 +21,7 @@ from virb.run.tasks import prepare
 
 
 @dataclass(frozen=True)
-class Shown:
+class SampleSet:
     """A pool, some samples of it, and how its pictures are cut, if they are."""
 
     pool: Pool
@@ -29,7 +29,7 @@ class Shown:
     pieces: Pieces | None = None
 
 
-def task_samples(selection: Selection, split: str, options: Options) -> Shown:
+def task_samples(selection: Selection, split: str, options: Options) -> SampleSet:
     """Return a split of the one task that was selected."""
     if split not in SPLITS:
         raise UsageError(
@@ -43,10 +43,10 @@ def task_samples(selection: Selection, split: str, options: Options) -> Shown:
     if missing:
         raise missing[0].error
     (item,) = prepared
-    return Shown(item.shown.pool, getattr(item.shown, split), item.pieces)
+    return SampleSet(item.shown.pool, getattr(item.shown, split), item.pieces)
 
 
-def pictures(files: Sequence[str | Path]) -> Shown:
+def pictures(files: Sequence[str | Path]) -> SampleSet:
     """Return picture files as samples without targets, each under its own name."""
     paths = tuple(Path(file).expanduser() for file in files)
     if not paths:
@@ -55,10 +55,10 @@ def pictures(files: Sequence[str | Path]) -> Shown:
         raise UsageError(f"there is no picture {lost}", "files that are there", "check the path")
     rows = np.arange(len(paths))
     names = tuple(map(str, paths))
-    return Shown(Pool("pictures", names, paths), Split(names, rows[:, None], np.full(len(paths), -1), rows))
+    return SampleSet(Pool("pictures", names, paths), Split(names, rows[:, None], np.full(len(paths), -1), rows))
 
 
-def encoded(run: EncoderRun, samples: Shown, maps: bool) -> Encoded:
+def encoded(run: EncoderRun, samples: SampleSet, maps: bool) -> Encoded:
     """Return the features of samples, from the cache where they are there."""
     options, encoder = run.options, run.encoder
     view = resolve_view(samples.pieces, options.protocol, encoder)
