@@ -18,6 +18,7 @@ from virb.core.errors import DataError
 from virb.core.stopping import settle_worker
 from virb.core.types import Pool
 from virb.core.workers import batches
+from virb.data.pictures import picture_size, read_rgb
 
 _CHECKED = 64
 
@@ -103,26 +104,14 @@ def read_image(pool: Pool, row: int) -> torch.Tensor:
     if pool.reader is None and (found := _read_jpeg(path)) is not None:
         return torch.from_numpy(found).permute(2, 0, 1)
     try:
-        with Image.open(path) if pool.reader is None else pool.reader(path, pool.rows[row]) as image:
-            rgb = image if image.mode == "RGB" else _to_rgb(image)  # which would copy what is RGB already
-            return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+        rgb = read_rgb(path, pool.rows[row] if pool.rows else 0, pool.reader)
+        return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             f"{path} cannot be read as an image: {error}",
             "a whole JPEG, PNG or other picture",
             "fetch this file again; it may have been cut short",
         ) from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return a picture of any mode in RGB; Pillow itself would cut 16-bit grey to white without a word."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ValueError(f"its pixels are numbers of mode {image.mode}, whose scale is unknown")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return image.convert("RGB")
 
 
 def _read_jpeg(path: Path) -> np.ndarray | None:
@@ -151,8 +140,8 @@ def image_size(pool: Pool, row: int) -> tuple[int, int]:
         height, width = read_image(pool, row).shape[1:]
         return int(height), int(width)
     try:
-        with Image.open(pool.paths[row]) as image:
-            return image.height, image.width
+        width, height = picture_size(pool.paths[row])
+        return height, width
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         height, width = read_image(pool, row).shape[1:]  # says what is wrong with it
         return int(height), int(width)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from virb.core.errors import DataError
 from virb.core.types import SPLITS, Dataset, LabelKind, Labels, Pool
 from virb.data.common import carve_groups, make_split, names_in
+from virb.data.pictures import stored_pixels
 
 REMEDY = "fetch or unpack this file again"
 
@@ -127,11 +127,7 @@ def assemble(
 
 def read_pixels(path: Path, modes: Collection[str], expected: str, convert: str | None = None) -> np.ndarray:
     """Return a label picture as it is stored; one of another mode would be read wrongly and is refused."""
-    try:
-        with Image.open(path) as picture:
-            mode, values = picture.mode, np.array(picture.convert(convert) if convert else picture)
-    except Exception as error:  # a damaged file makes the decoders fail in almost any way
-        raise DataError(f"cannot read {path}: {error}", expected, REMEDY) from error
+    mode, values = stored_pixels(path, expected, REMEDY, convert=convert)
     if mode not in modes:
         raise DataError(f"{path} has pixels of mode {mode}", expected, REMEDY)
     return values

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from virb.core.errors import DataError
+from virb.data.pictures import stored_pixels
 
 Words: TypeAlias = NDArray[np.uint16]
 
@@ -167,11 +168,7 @@ def write_gray16(array: Words) -> bytes:
 
 def read_gray16(path: Path | str) -> Words:
     """Return a gray PNG file of 16 bits as an array [H,W]; fewer bits are refused, for they have another unit."""
-    try:
-        with Image.open(path) as picture:
-            mode, values = picture.mode, np.asarray(picture)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot read {path}: {error}", "a gray PNG file of 16 bits", _REMEDY) from error
+    mode, values = stored_pixels(path, "a gray PNG file of 16 bits", _REMEDY)
     if mode not in ("I;16", "I;16B", "I") or values.ndim != 2:
         raise DataError(f"{path} has pixels of mode {mode}", "a gray PNG file of 16 bits", _REMEDY)
     if values.size and not 0 <= int(values.min()) <= int(values.max()) <= 65535:

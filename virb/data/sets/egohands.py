@@ -15,6 +15,7 @@ from virb.core.types import SPLITS, Dataset
 from virb.data.classes import EGOHANDS, EGOHANDS_VIDEOS
 from virb.data.common import check_target, compare_counts, data_card, is_sample, make_pool
 from virb.data.formats.mat import read_mat
+from virb.data.pictures import picture_size
 from virb.data.pixels import REMEDY, Sample, assemble, listing, refuse_incomplete, subfolders
 
 _FRAME = r"(frame_\d+)\.jpg"
@@ -115,7 +116,6 @@ def _points(polygon: Any, path: Path, row: int) -> Sequence[tuple[float, float]]
 
 def _size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as picture:
-            return picture.size
+        return picture_size(path)
     except Exception as error:  # a damaged file makes the decoders fail in almost any way
         raise DataError(f"cannot read {path}: {error}", "the frame that the polygons lie on", REMEDY) from error

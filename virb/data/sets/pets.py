@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from virb.core.errors import DataError
 from virb.core.types import IGNORED, Dataset, Labels, Split
@@ -24,6 +23,7 @@ from virb.data.common import (
     refuse_repeats,
     taken,
 )
+from virb.data.pictures import stored_pixels
 
 _CARVED = 0.1
 _CODES = np.array([IGNORED, 1, 0, IGNORED], np.uint8)
@@ -92,11 +92,7 @@ def _trimaps(folder: Path, names: Sequence[str]) -> Labels:
 
 def read_trimap(path: Path, _row: int) -> np.ndarray:
     """Return 1 on the animal, 0 around it, IGNORED on the border and where nothing was said, uint8 [H, W]."""
-    try:
-        with Image.open(path) as picture:
-            codes = np.asarray(picture)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"cannot read the trimap {path}: {error}", "a PNG file", data_card("pets").remedy) from error
+    _, codes = stored_pixels(path, "a PNG file", data_card("pets").remedy, name=f"the trimap {path}")
     if codes.ndim != 2 or codes.max(initial=0) >= len(_CODES):
         found = f"the value {codes.max()}" if codes.ndim == 2 else f"{codes.shape[-1]} channels"
         raise DataError(f"the trimap {path} holds {found}", "one channel of the codes 0 to 3", data_card("pets").remedy)

@@ -15,6 +15,7 @@ from virb.core.types import SPLITS, Dataset, Pool
 from virb.data.classes import TASKONOMY_TINY
 from virb.data.common import check_target, data_card, is_sample, read_lines
 from virb.data.formats.png16 import read_gray16
+from virb.data.pictures import read_rgb
 from virb.data.pixels import REMEDY, Sample, assemble, carved, listing, read_pixels, refuse_incomplete, subfolders
 
 _CARVED = 0.1
@@ -174,8 +175,7 @@ def read_edges(path: Path, row: int) -> np.ndarray:
 
 def open_hidden(path: Path, row: int) -> Image.Image:
     """Return a picture whose middle square is grey, the mean of ImageNet, as nothing at all looks to an encoder."""
-    with Image.open(path) as picture:
-        shown = picture.convert("RGB")
+    shown = read_rgb(path)
     width, height = shown.size
     box = (width * 64 // 224, height * 64 // 224, width * 160 // 224, height * 160 // 224)
     shown.paste((124, 116, 104), box)

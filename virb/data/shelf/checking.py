@@ -15,11 +15,11 @@ from virb.core.progress import Progress, Silent
 from virb.core.types import IGNORED, Dataset, LabelKind, Pool
 from virb.core.workers import spread, worker_count
 from virb.data import find_dataset, read_dataset
+from virb.data.pictures import PictureReader, picture_size, read_rgb
 from virb.data.shelf.listing import card, targets, uses
 
 _CHUNK = 64
 Item = TypeVar("Item")
-ImageReader = Callable[[Path, int], Image.Image]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Picture:
     id: str
     path: Path
     row: int
-    reader: ImageReader | None
+    reader: PictureReader | None
 
 
 @dataclass(frozen=True)
@@ -164,25 +164,20 @@ def _fault(look: Callable[[Item], str], item: Item) -> str:
 
 
 def _undecodable(picture: _Picture) -> str:
-    _open(picture)
+    read_rgb(picture.path, picture.row, picture.reader)
     return ""
-
-
-def _open(picture: _Picture) -> Image.Image:
-    with Image.open(picture.path) if picture.reader is None else picture.reader(picture.path, picture.row) as image:
-        return image.convert("RGB")
 
 
 def open_picture(pool: Pool, row: int) -> Image.Image:
     """Return one picture of a pool in RGB, wholly decoded."""
-    picture = _Picture(pool.ids[row], pool.paths[row], pool.rows[row] if pool.rows else 0, pool.reader)
+    path = pool.paths[row]
     try:
-        return _open(picture)
+        return read_rgb(path, pool.rows[row] if pool.rows else 0, pool.reader)
     except VirbError:
         raise
     except Exception as error:  # as above
         raise DataError(
-            f"{picture.path} cannot be read as an image: {error}",
+            f"{path} cannot be read as an image: {error}",
             "a whole JPEG, PNG or other picture",
             f"fetch this file again; 'virb data verify {pool.source}' names all that are broken",
         ) from error
@@ -191,7 +186,7 @@ def open_picture(pool: Pool, row: int) -> Image.Image:
 def _misfit(label: _Label) -> str:
     """Return why a label map cannot belong to its picture, or nothing."""
     found = label.reader(label.path, label.row)
-    width, height = _size(label.picture)
+    width, height = picture_size(label.picture.path, label.picture.row, label.picture.reader)
     depths: dict[LabelKind, list[tuple[int, ...]]] = {"classes": [()], "values": [(), (3,)], "flow": [(2,)]}
     if found.shape not in [(height, width, *depth) for depth in depths[label.kind]]:
         shape = " x ".join(str(side) for side in found.shape)
@@ -202,9 +197,3 @@ def _misfit(label: _Label) -> str:
         return "nothing is measured in it" if np.isnan(found).all() else ""
     known = found[found != IGNORED]
     return f"holds class {known.max()}, and there are {label.classes}" if (known >= label.classes).any() else ""
-
-
-def _size(picture: _Picture) -> tuple[int, int]:
-    """Return width and height; a file's own header tells them."""
-    with Image.open(picture.path) if picture.reader is None else picture.reader(picture.path, picture.row) as image:
-        return image.size
