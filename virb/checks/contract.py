@@ -127,20 +127,13 @@ def _encoder_card(path: Path) -> Iterator[Clause]:
     unknown = sorted(set(card.from_memory) - card.model_fields_set - set(card.facts))
     said = f"{', '.join(unknown)} is not in the card" if unknown else ""
     checks.append(Clause("from_memory names facts of the card", said, "name keys that the card has"))
-    yield from checks
-    if card.origin.facts.library:
+    if card.origin.facts.library:  # a name is checked without fetching its weights
         from virb.encode.load import check_encoder
 
-        yield from _named(card, check_encoder)
-    else:
-        yield from _encoder(str(path))
-
-
-def _named(card: EncoderCard, check: Callable[[EncoderCard], None]) -> Iterator[Clause]:
-    """Check a name without fetching its weights."""
-    checks: list[Clause] = []
-    _try(checks, f"{card.weights} is known", lambda: check(card))
+        _try(checks, f"{card.weights} is known", partial(check_encoder, card))
     yield from checks
+    if not card.origin.facts.library:
+        yield from _encoder(str(path))
 
 
 def _encoder(text: str) -> Iterator[Clause]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from virb.cli.options import Out
-from virb.core.errors import UsageError, VirbError
-from virb.core.text import many
+from virb.core.errors import UsageError, VirbError, did_you_mean
+from virb.core.text import clean, many
 
 if TYPE_CHECKING:
     from virb.records.load import Results
@@ -49,14 +49,15 @@ def leaderboard(
         _add(bundle, folder)
     results = read(records, folder)
     from virb.leaderboard import boards, render
+    from virb.submit.merge import board_notes
 
     if page is None:
         typer.echo(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
-        _say_verdicts(folder, form)
+        if notes := board_notes(folder):  # below the board; beside it for scripts
+            typer.echo("\n" + "\n".join(map(clean, notes)), err=form in ("csv", "json"))
         return
     from virb.core.paths import write_whole
     from virb.leaderboard.page import html
-    from virb.submit.merge import board_notes
 
     write_whole(page, html(results, boards(results), board_notes(folder)))
     typer.echo(str(page))
@@ -70,15 +71,6 @@ def _page(out: Path, form: str) -> tuple[Path, Path | None]:
     if form != "html":
         return out, None
     return (Path("results"), out) if named else (out, out / "leaderboard.html")
-
-
-def _say_verdicts(out: Path, form: str) -> None:
-    """Say below a board which of its records were submitted, and what was found of them; beside it for scripts."""
-    from virb.core.text import clean
-    from virb.submit.merge import board_notes
-
-    if notes := board_notes(out):
-        typer.echo("\n" + "\n".join(clean(note) for note in notes), err=form in ("csv", "json"))
 
 
 def _add(bundle: Path, out: Path) -> None:
@@ -135,7 +127,6 @@ def export(
 
 def read(records: list[str] | None, out: Path) -> Results:
     """Return the records of the given places, else of the results folder; what is left out is said."""
-    from virb.core.text import clean
     from virb.records.load import load
 
     if not records and not out.is_dir():
@@ -157,7 +148,5 @@ def _nothing(place: Path | str) -> VirbError:
 
 
 def _refuse(given: str, known: tuple[str, ...], what: str) -> None:
-    from virb.core.errors import did_you_mean
-
     if given not in known:
         raise UsageError(f"there is no {what} '{given}'{did_you_mean(given, known)}", " or ".join(known), "choose one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from virb.leaderboard.intersect import may_meet, on_intersection, read_samples, 
 from virb.leaderboard.overlap import overlap
 from virb.leaderboard.standing import standings
 from virb.records.load import Results
-from virb.records.published import Reference
-from virb.records.record import Record
+from virb.records.published import Number, Reference
+from virb.records.record import Record, Score, TaskFacts
 
+_ORDER = attrgetter("extra", "level", "kind", "name")
 Key = tuple[str, str, str, int | None]
 Member = tuple[Record, Path | None]
 """A record and where its samples lie; without that, test splits must be the same."""
@@ -140,26 +142,23 @@ def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
     first: dict[str, Record] = {}
     for record in records:
         first.setdefault(record.task.name, record)
-    columns = [
-        Column(
-            name=name,
-            title=record.task.title,
-            level=record.task.level,
-            kind=record.task.kind,
-            extra=record.task.extra,
-            metric=record.score.metric,
-            unit=record.score.unit,
-            direction=record.score.direction,
-            ceiling=record.score.ceiling,
-            floor=record.floor.value,
-        )
-        for name, record in first.items()
-    ]
-    return tuple(sorted(columns, key=_order))
+    columns = [_column(name, one.task, one.score, one.floor.value) for name, one in first.items()]
+    return tuple(sorted(columns, key=_ORDER))
 
 
-def _order(column: Column) -> tuple[bool, str, str, str]:
-    return column.extra, column.level, column.kind, column.name
+def _column(name: str, task: TaskFacts | Number, score: Score | Number, floor: float | None) -> Column:
+    return Column(
+        name=name,
+        title=task.title,
+        level=task.level,
+        kind=task.kind,
+        extra=task.extra,
+        metric=score.metric,
+        unit=score.unit,
+        direction=score.direction,
+        ceiling=score.ceiling,
+        floor=floor,
+    )
 
 
 def _cell(record: Record) -> Cell:
@@ -221,26 +220,7 @@ def _beside(
 def _published(references: Sequence[Reference]) -> Board:
     """Return the board of one publication: ranked among themselves, without a test."""
     numbers = {number.task: number for reference in references for number in reference.numbers}
-    columns = tuple(
-        sorted(
-            (
-                Column(
-                    name=task,
-                    title=number.title,
-                    level=number.level,
-                    kind=number.kind,
-                    extra=number.extra,
-                    metric=number.metric,
-                    unit=number.unit,
-                    direction=number.direction,
-                    ceiling=number.ceiling,
-                    floor=None,
-                )
-                for task, number in numbers.items()
-            ),
-            key=_order,
-        )
-    )
+    columns = tuple(sorted((_column(task, one, one, None) for task, one in numbers.items()), key=_ORDER))
     named = {reference.encoder.name + "?" * reference.encoder.guessed: reference for reference in references}
     cells = {(name, task): cell for name, reference in named.items() for task, cell in _numbers(reference).items()}
     rows, common = standings({name: reference.encoder for name, reference in named.items()}, columns, cells)

@@ -37,8 +37,7 @@ class Results:
 
 def load(places: Iterable[str | Path]) -> Results:
     """Return the checked records of several places: results folders, folders of published numbers, shipped sets."""
-    records: list[Record] = []
-    folders: list[Path] = []
+    read: list[tuple[Record, Path]] = []
     references: list[Reference] = []
     problems: list[str] = []
     for place in dict.fromkeys(Path(_resolve(str(place))) for place in places):
@@ -52,16 +51,10 @@ def load(places: Iterable[str | Path]) -> Results:
             except VirbError as error:
                 problems.append(error.found)
                 continue
-            records.append(record)
-            folders.append(path.parent)
-    kept, contradictions = _without_contradictions(records)
-    pairs = [(records[row], folders[row]) for row in kept]
-    return Results(
-        tuple(record for record, _ in pairs),
-        tuple(folder for _, folder in pairs),
-        tuple(references),
-        (*problems, *contradictions),
-    )
+            read.append((record, path.parent))
+    kept, contradictions = _without_contradictions([record for record, _ in read])
+    records, folders = [read[row][0] for row in kept], [read[row][1] for row in kept]
+    return Results(tuple(records), tuple(folders), tuple(references), (*problems, *contradictions))
 
 
 def _record_files(place: Path) -> list[Path]:

@@ -57,16 +57,11 @@ def described(name: str) -> Contents:
 def _understood(rounds: int, contents: Contents) -> float:
     def work() -> None:
         shapes_of.cache_clear()
-        check_shapes(contents)
+        understood = recognise(Path(__file__), contents, Request())
+        if understood.faults():  # stop where they do not fit
+            check(understood)
 
     return _least(rounds, work)
-
-
-def check_shapes(contents: Contents) -> None:
-    """Find out what the tensors are, and stop where they do not fit."""
-    understood = recognise(Path(__file__), contents, Request())
-    if understood.faults():
-        check(understood)
 
 
 def _least(rounds: int, work: Callable[[], object]) -> float:

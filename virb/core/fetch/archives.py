@@ -105,16 +105,11 @@ def extract(archive: Path, folder: Path, *, inner: Sequence[str] = (), progress:
     with _explain_damage(archive):
         budget = _Budget(archive, archive.stat().st_size)
     _extract(archive, folder, budget, progress or Silent())
-    for path in _inside(folder, inner):
-        _extract(path, path.parent, budget, progress or Silent())
-        path.unlink()
-
-
-def _inside(folder: Path, inner: Sequence[str]) -> list[Path]:
-    if not inner:
-        return []
-    files = sorted(path for path in folder.rglob("*") if is_archive(path.name) and path.is_file())
-    return [path for path in files if any(fnmatch(path.relative_to(folder).as_posix(), one) for one in inner)]
+    files = sorted(path for path in folder.rglob("*") if is_archive(path.name) and path.is_file()) if inner else []
+    for path in files:
+        if any(fnmatch(path.relative_to(folder).as_posix(), one) for one in inner):
+            _extract(path, path.parent, budget, progress or Silent())
+            path.unlink()
 
 
 def _extract(archive: Path, folder: Path, budget: _Budget, progress: Progress) -> None:
@@ -204,16 +199,10 @@ def _put(entry: _Entry, archive: Path, folder: Path) -> None:
     if entry.same_as:
         _copy(folder.joinpath(*_parts(entry.same_as, archive)), place, archive)
     elif entry.open:
-        with _opened(entry.open) as stream:
+        stream = entry.open()
+        assert stream is not None  # tarfile has none for what is no file
+        with stream:
             _write(stream, place, entry, archive)
-
-
-@contextmanager
-def _opened(open_entry: Callable[[], IO[bytes] | None]) -> Iterator[IO[bytes]]:
-    stream = open_entry()
-    assert stream is not None  # tarfile has none for what is no file
-    with stream:
-        yield stream
 
 
 def _parts(name: str, archive: Path) -> list[str]:

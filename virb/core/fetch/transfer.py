@@ -103,7 +103,8 @@ def _attempt(wanted: _Wanted, part: PartFile, progress: Progress) -> None:
         if answer.status == 416:
             return
         total = _agree(wanted, part, answer)
-        _check_size(wanted, total)
+        if wanted.bytes is not None and total is not None and total != wanted.bytes:
+            _wrong_size(wanted, f"{total:,}")
         missing = max(0, (total or 0) - part.size)
         need_space(part.path.parent, missing)
         with progress.stage(f"fetch {wanted.place.name}", megabytes(missing), "MB") as advance:
@@ -164,11 +165,6 @@ def _agree(wanted: _Wanted, part: PartFile, answer: Any) -> int | None:
     part.begin(now)
     length = str(answer.headers.get("Content-Length", ""))
     return int(length) if length.isdigit() else wanted.bytes
-
-
-def _check_size(wanted: _Wanted, found: int | None) -> None:
-    if wanted.bytes is not None and found is not None and found != wanted.bytes:
-        _wrong_size(wanted, f"{found:,}")
 
 
 def _wrong_size(wanted: _Wanted, found: str) -> NoReturn:
