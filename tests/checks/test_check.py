@@ -124,17 +124,17 @@ def test_trained_weights_pass_and_the_same_file_untrained_is_warned_of(
     assert "random-init gap" in said
     assert "WARNING: untrained is not better" in said
     assert "WARNING: trained_r18" not in said
-    gap = gaps.random_gap(encoder_card(str(trained_file)), Asked(sample=True).options())
+    gap = gaps.random_gap(load_encoder(encoder_card(str(trained_file))), Asked(sample=True).options())
     assert gap.difference.low > 0
 
 
 @pytest.mark.slow
 def test_the_gap_is_the_paired_difference_of_two_scores(sample_root: Path) -> None:
     options = Asked(sample=True).options()
-    gap = gaps.random_gap(encoder_card("random:resnet18"), options)
+    gap = gaps.random_gap(load_encoder(encoder_card("random:resnet18")), options)
     assert gap.difference.value == pytest.approx(gap.score - gap.untrained)
     assert gap.difference.low < gap.difference.value < gap.difference.high
-    assert gap == gaps.random_gap(encoder_card("random:resnet18"), options), "measured once, then read"
+    assert gap == gaps.random_gap(load_encoder(encoder_card("random:resnet18")), options), "measured once, then read"
 
 
 def test_the_twin_has_the_view_and_not_the_weights(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def adapter(name: str) -> Adapter:
         raise CardError(
             f"no adapter reads the data set '{name}'{did_you_mean(name, known)}",
             "one of " + ", ".join(known),
-            "correct 'dataset' in the task card, or add an adapter under virb/data",
+            "correct 'dataset' in the task card, or add an adapter under virb/data/sets",
         )
     module, _, function = (data_card(name).adapter or f"{name}:read").partition(":")
     made: Adapter = getattr(import_module(f"virb.data.sets.{module}"), function)
