@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from virb.cards.encoder_names import encoder_cards, expand
 from virb.cards.select import Selection, select_tasks
+from virb.core.errors import UsageError
 from virb.core.progress import Progress
 from virb.core.text import safe_name
 
@@ -100,7 +101,9 @@ def features(
     from virb.run.report import Report
     from virb.run.samples import encoded, pictures, task_samples
 
-    (source,) = _encoders(encoder)
+    source, *others = _encoders(encoder)
+    if others:
+        raise UsageError(f"{1 + len(others)} encoders were given", "one", "call it once for each")
     check_encoder(source)
     asked = Asked(sample=sample, data=data, protocol=protocol, device=device, workers=workers)
     if isinstance(images, str):

@@ -71,6 +71,13 @@ def test_what_cannot_be_meant_is_an_error(small_world: Path, images: str | list[
         virb.features("baseline:color", images, split, data=small_world)
 
 
+def test_a_pattern_of_several_encoders_is_an_error(small_world: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.pt").write_bytes(b"")
+    with pytest.raises(UsageError, match="2 encoders were given"):
+        virb.features(str(tmp_path / "*.pt"), "dtd", data=small_world)
+
+
 def test_data_that_are_not_there_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         virb.features("baseline:color", "dtd", data=tmp_path)
