@@ -120,6 +120,14 @@ def test_another_size_and_a_replaced_file_are_other_targets(tmp_path: Path) -> N
     assert load(changed, tmp_path).take(np.array([0])).tolist() == [classes_of(1)[0][1::2, 1::3].tolist()]
 
 
+def test_label_maps_replaced_while_they_are_prepared_are_told_and_never_kept(tmp_path: Path) -> None:
+    data = dataset(tmp_path, "classes", classes_of(), ("a", "b", "c"))
+    store = Store(tmp_path, 1 << 30)
+    with pytest.raises(DataError, match=r"2\.png changed while it was read"):
+        load_targets(data, 6, store, advance=lambda count: os.utime(tmp_path / "2.png", (99, 99)))
+    assert store.entries() == []
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_target_of_another_size_than_its_picture_is_named(tmp_path: Path, workers: int) -> None:
     arrays = classes_of()

@@ -137,6 +137,24 @@ def test_a_replaced_image_makes_the_entry_stale(
     assert found.pooled[3].view(3, 256)[0].min() > 0.99
 
 
+@pytest.mark.parametrize("place", [0, 9], ids=["already read", "not yet read"])
+def test_pictures_replaced_while_they_are_encoded_are_told_and_never_cached(
+    tmp_path: Path, pool: Pool, encoder: Encoder, passes: list[int], place: int
+) -> None:
+    store = Cache(tmp_path / "cache", LIMIT)
+
+    def replaced(count: int) -> None:
+        Image.new("RGB", (40, 50), "red").save(pool.paths[place])
+
+    for _ in range(2):  # the second encoder of a run finds the pool stamped before
+        with pytest.raises(DataError, match=rf"{place}\.png changed while it was read"):
+            store.features(over(encoder, pool, everything(pool), VIEW, NUMERICS), replaced)
+    assert store.store.entries() == []
+    fresh = Pool(pool.source, pool.ids, pool.paths)
+    assert store.features(over(encoder, fresh, everything(pool), VIEW, NUMERICS)).pooled[place][:256].min() > 0.99
+    assert passes == [10, 10, 10]
+
+
 def test_the_key_changes_with_everything_that_shapes_the_numbers(pool: Pool, encoder: Encoder) -> None:
     other = load_encoder(encoder_card("baseline:color"))
     rows = everything(pool)

@@ -6,7 +6,7 @@ G grid settings, S seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,9 +52,28 @@ class Pool:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of ids, sizes and modification times: a replaced file makes cached features stale."""
-        stats = _stamps(self.paths, f"every image that {self.source} lists")
-        listed = [(name, *stats[path]) for name, path in zip(self.ids, self.paths, strict=True)]
+        listed = [(name, *self.stamps[path]) for name, path in zip(self.ids, self.paths, strict=True)]
         return digest([self.source, listed, list(self.rows)])
+
+    @cached_property
+    def stamps(self) -> dict[Path, tuple[int, int]]:
+        """Size and modification time of every file, as they were when they were first asked for."""
+        return _stamps(self.paths, f"every image that {self.source} lists")
+
+
+def check_unchanged(paths: Iterable[Path], stamps: Mapping[Path, tuple[int, int]]) -> None:
+    """Refuse files that were replaced since they were stamped: what was made of them must not be kept as theirs."""
+    now = _stamps(paths, "files that stay as they are while they are read")
+    changed = [path for path, stamp in now.items() if stamp != stamps[path]]
+    if changed:
+        others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise DataError(
+            f"{changed[0]}{others} changed while they were read"
+            if others
+            else f"{changed[0]} changed while it was read",
+            "files that stay as they are during a run",
+            "run the same command again when nothing writes to the data set any more",
+        )
 
 
 def _stamps(paths: Iterable[Path], expected: str) -> dict[Path, tuple[int, int]]:

@@ -23,7 +23,7 @@ from virb.core.errors import DataError
 from virb.core.locks import Say
 from virb.core.stopping import settle_worker
 from virb.core.store import Store, StoredRows
-from virb.core.types import IGNORED, Dataset, LabelKind, Taken
+from virb.core.types import IGNORED, Dataset, LabelKind, Taken, check_unchanged
 from virb.core.workers import batches
 from virb.data.images import image_size
 
@@ -163,6 +163,9 @@ def _chunks(
             raise chunk
         yield {name: chunk, _KNOWN: any_known(torch.from_numpy(chunk)).numpy().astype(np.uint8)[:, None]}
         advance(len(chunk))
+    labels = dataset.labels
+    assert labels is not None
+    check_unchanged((labels.paths[row] for row in rows), labels.stamps)  # the store's key was made of these stamps
 
 
 class _Labels(TorchDataset[np.ndarray | DataError]):

@@ -16,7 +16,7 @@ import torch
 from virb.core.digest import digest, digest_array
 from virb.core.locks import Say
 from virb.core.store import Store
-from virb.core.types import Features, Images
+from virb.core.types import Features, Images, check_unchanged
 from virb.encode.encoder import Encoder
 from virb.encode.features import Pass
 
@@ -41,6 +41,8 @@ class Cache:
             for pooled, packed in one.chunks():
                 yield {_POOLED: pooled.numpy()} | ({_MAPS: packed.numpy()} if images.kept else {})
                 advance(len(pooled))
+            # The key was made of the files as they were before the first was read; the marker is not written yet.
+            check_unchanged((images.pool.paths[row] for row in images.rows), images.pool.stamps)
 
         found, made = self.store.once(self.key(encoder, images), partial(self._read, one), chunks, facts, say)
         if not made:
