@@ -177,6 +177,12 @@ def carve_stratified(names: Sequence[str], targets: Sequence[int], share: float,
     for label, rows in _classes_by_name(names, targets):
         count = min(max(1, round(share * len(rows))), len(rows) - 1)
         mask[_shuffled(rows, label, seed)[:count]] = True
+    if names and not mask.any():
+        raise DataError(
+            f"{seed}: none of {len(names)} images can be set aside, for no class holds two of those that are left",
+            "several images of each class",
+            "fetch the whole data set",
+        )
     return mask
 
 

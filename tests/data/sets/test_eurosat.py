@@ -15,12 +15,12 @@ from virb.data.classes import EUROSAT
 LISTS = {"train": range(1, 7), "val": range(7, 9), "test": range(9, 11)}
 
 
-def build(root: Path, top: str = "eurosat/2750", count: int = 10) -> Path:
+def build(root: Path, top: str = "eurosat/2750", count: int = 10, ending: str = ".jpg") -> Path:
     folder = root / top
     for name in EUROSAT:
         (folder / name).mkdir(parents=True)
         for number in range(1, count + 1):
-            (folder / name / f"{name}_{number}.jpg").touch()
+            (folder / name / f"{name}_{number}{ending}").touch()
     (folder / "River" / "._River_1.jpg").touch()
     (folder / "River" / "River_1.jpg.aux.xml").touch()
     return folder
@@ -63,6 +63,33 @@ def test_without_lists_every_class_is_drawn_60_20_20(tmp_path: Path) -> None:
         [6] * 10, [2] * 10, [2] * 10,
     ]  # fmt: skip
     assert len({*data.train.ids, *data.val.ids, *data.test.ids}) == 100
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("ending", [".png", ".jpeg", ".JPG"])
+def test_a_copy_with_another_ending_is_the_same_data(tmp_path: Path, ending: str, listed: bool) -> None:
+    for root, here in ((tmp_path / "one", ending), (tmp_path / "two", ".jpg")):
+        folder = build(root, ending=here)
+        if listed:
+            write_lists(folder)
+    data = read(tmp_path / "one")
+    assert data.digest == read(tmp_path / "two").digest
+    assert {path.suffix for path in data.pool.paths} == {ending}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_one_picture_with_two_endings_is_an_error(tmp_path: Path, listed: bool) -> None:
+    folder = build(tmp_path)
+    if listed:
+        write_lists(folder)
+    (folder / "River" / "River_1.png").touch()
+    assert "River/River_1" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_pictures_for_three_splits_are_an_error(tmp_path: Path, count: int) -> None:
+    build(tmp_path, count=count)
+    assert "no class holds two" in refused(tmp_path)
 
 
 def test_the_two_splits_never_share_a_digest(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ _SHARE = 0.2
 
 
 def read(folder: Path, target: str) -> Dataset:
-    """Read `<Class>/<Class>_<n>.jpg`, split by `eurosat-{train,val,test}.txt` in or beside the folder, else by a seed.
+    """Read `<Class>/<Class>_<n>.jpg`, or .jpeg or .png of a copy, split by `eurosat-{train,val,test}.txt` in or beside the folder, else by a seed.
 
     The two splits have another rule and so another digest: their records never stand in one ranking.
     """
@@ -44,7 +44,9 @@ def read(folder: Path, target: str) -> Dataset:
     lists = _drawn(folder, card) if listed is None else listed
     refuse_repeats(card.title, lists, card.remedy)
     covers = {name: _cover(name) for names in lists.values() for name in names}
-    pool = make_pool("eurosat", folder, [f"{name}.jpg" for name in covers], card.remedy)
+    files = [picture for picture in _there(folder) if _stem(picture) in covers]
+    absent = covers.keys() - map(_stem, files)
+    pool = make_pool("eurosat", folder, [*files, *(f"{name}.jpg" for name in absent)], card.remedy)
 
     def split(names: Sequence[str]) -> Split:
         return make_split(pool, names, [[name] for name in names], [covers[name] for name in names])
@@ -91,17 +93,23 @@ def _placed(line: str) -> str:
     return f"{stem.rpartition('_')[0]}/{stem}"
 
 
+def _there(folder: Path) -> list[str]:
+    return [f"{cover}/{picture}" for cover in EUROSAT for picture in list_pictures(folder / cover)]
+
+
+def _stem(picture: str) -> str:
+    return picture.rpartition(".")[0]
+
+
 def _drawn(folder: Path, card: DataCard) -> Lists:
-    names = []
-    for cover in EUROSAT:
-        pictures = list_pictures(folder / cover)
-        if not pictures:
-            raise DataError(
-                f"{card.title}: the class folder {folder / cover} is missing or empty",
-                f"pictures of all {len(EUROSAT)} classes",
-                card.remedy,
-            )
-        names += [f"{cover}/{picture.rpartition('.')[0]}" for picture in pictures]
+    names = [_stem(picture) for picture in _there(folder)]
+    lacking = [cover for cover in EUROSAT if not any(name.startswith(f"{cover}/") for name in names)]
+    if lacking:
+        raise DataError(
+            f"{card.title}: the class folder {folder / lacking[0]} is missing or empty",
+            f"pictures of all {len(EUROSAT)} classes",
+            card.remedy,
+        )
     tested = carve_stratified(names, [_cover(name) for name in names], _SHARE, "eurosat test")
     rest = taken(names, ~tested)
     held = carve_stratified(rest, [_cover(name) for name in rest], _SHARE / (1 - _SHARE), "eurosat val")
