@@ -34,8 +34,9 @@ _SHARE = 0.2
 
 
 def read(folder: Path, target: str) -> Dataset:
-    """Read `<Class>/<Class>_<n>.jpg`, or .jpeg or .png of a copy, split by `eurosat-{train,val,test}.txt` in or beside the folder, else by a seed.
+    """Read `<Class>/<Class>_<n>.jpg`, or the .jpeg or .png of a copy.
 
+    Split by `eurosat-{train,val,test}.txt` in or beside the folder, else by a seed.
     The two splits have another rule and so another digest: their records never stand in one ranking.
     """
     check_target("eurosat", target, ("cover",))
