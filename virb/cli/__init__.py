@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Annotated
 
 import typer
@@ -18,6 +21,7 @@ from virb.cli.data import data_app
 from virb.cli.doctor import doctor
 from virb.cli.findings import findings
 from virb.cli.plot import plot_app
+from virb.cli.printing import say
 from virb.cli.run import evaluate, plan
 from virb.cli.show import show
 from virb.cli.submit import reproduce, submit, verify
@@ -64,7 +68,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         from virb import __version__
 
-        typer.echo(f"virb {__version__}")
+        say(f"virb {__version__}")
         raise typer.Exit
 
 
@@ -84,11 +88,18 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; a user's error is a message, never a traceback unless --debug asks for it."""
+    if arguments is None:  # a process of its own
+        sys.excepthook = _tell
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     ordered = [*(["--debug"] if debug else []), *(item for item in given if item != "--debug")]
     with stopping.heeded():
         return _run(ordered, debug)
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback as everything else is printed: its last line often quotes a stranger's file."""
+    say("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), err=True)
 
 
 def _run(ordered: Sequence[str], debug: bool) -> int:
@@ -97,7 +108,7 @@ def _run(ordered: Sequence[str], debug: bool) -> int:
     except VirbError as error:
         if debug:
             raise
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
@@ -109,9 +120,11 @@ def _run(ordered: Sequence[str], debug: bool) -> int:
         show = getattr(error, "show", None)  # click's own usage errors know how to print themselves
         if show is None:
             raise
-        show()
+        usage = io.StringIO()
+        show(file=usage)
+        say(usage.getvalue().rstrip("\n"), err=True)
         return int(getattr(error, "exit_code", 2))
     if code == _INTERRUPTED:
-        typer.echo("\nInterrupted. Finished records are whole; the same command goes on.", err=True)
+        say("\nInterrupted. Finished records are whole; the same command goes on.", err=True)
         return stopping.exit_code()
     return code

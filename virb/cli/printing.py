@@ -8,7 +8,15 @@ from typing import Any
 
 import typer
 
-from virb.core.text import clean
+from virb.core.text import brief, clean, printable
+
+
+def say(text: object, err: bool = False, nl: bool = True) -> None:
+    """Print what a command has to say: all of a result, a message to the error stream cut to a length to be read.
+
+    This is the only place where a command prints. What strangers wrote reaches no terminal but through here.
+    """
+    typer.echo(brief(str(text)) if err else printable(str(text)), err=err, nl=nl)
 
 
 def json_asked(context: typer.Context, asked: bool) -> bool:
@@ -21,7 +29,7 @@ def show_card(card: Any, json_output: bool) -> None:
     import yaml
 
     content = card.model_dump(mode="json", exclude_defaults=not json_output)
-    typer.echo(json.dumps(content, indent=1) if json_output else yaml.safe_dump(content, sort_keys=False).rstrip())
+    say(json.dumps(content, indent=1) if json_output else yaml.safe_dump(content, sort_keys=False).rstrip())
 
 
 def columns(rows: Sequence[dict[str, Any]]) -> str:

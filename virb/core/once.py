@@ -8,6 +8,8 @@ import re
 import sys
 import zlib
 
+from virb.core.text import brief
+
 _SLOTS = 1 << 16
 _VARIES = re.compile(r"\d+|'[^']*'|\"[^\"]*\"|\S*[/\\]\S+")
 """Numbers, names in quotes and paths: they differ between two warnings of one kind."""
@@ -43,7 +45,7 @@ class Stderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, with its traceback if it has one."""
         text = first_line(record) if record.name == "py.warnings" else self.format(record)
-        print(f"{record.levelname}: {text}", file=sys.stderr, flush=True)
+        print(brief(f"{record.levelname}: {text}"), file=sys.stderr, flush=True)
 
 
 def listen(handler: logging.Handler, level: int = logging.WARNING) -> logging.Handler:

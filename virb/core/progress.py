@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Protocol
 
+from virb.core.text import brief, shown
+
 Advance = Callable[[int], None]
 _EVERY = 10.0
 """Seconds between plain lines of one stage."""
+_NAME = 60
+"""Columns of a stage's name beside its bar."""
 
 
 class Progress(Protocol):
@@ -58,7 +62,7 @@ class Lines:
 
     def say(self, text: str) -> None:
         """Print to the error stream: results alone go to standard output."""
-        print(text, file=sys.stderr, flush=True)
+        print(brief(text), file=sys.stderr, flush=True)
 
 
 class Bars:
@@ -82,7 +86,7 @@ class Bars:
             progress.TimeRemainingColumn(elapsed_when_finished=True),
         )
         with progress.Progress(*columns, console=self.console) as bars:
-            bar = bars.add_task(name, total=total, rate="")
+            bar = bars.add_task(shown(name, _NAME), total=total, rate="")
             started = time.monotonic()
             done = 0
 
@@ -96,7 +100,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """Print above the bars."""
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(brief(text), markup=False, highlight=False)
 
 
 class Relay:

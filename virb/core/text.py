@@ -26,6 +26,36 @@ def _harmless(letter: str) -> bool:
     return unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
+def printable(text: str) -> str:
+    """Return a text of several lines as a terminal may have it: its lines and columns stay, nothing in it acts.
+
+    Whatever is printed goes through this once, at the printing: names of tensors, keys of files, reasons of servers
+    and names in archives all come from strangers.
+    """
+    return "\n".join(line if line.isprintable() else _replaced(line) for line in text.split("\n"))
+
+
+def _replaced(line: str) -> str:
+    return "".join(letter if letter == "\t" or _harmless(letter) else "\N{REPLACEMENT CHARACTER}" for letter in line)
+
+
+_LINES, _COLUMNS = 200, 2000
+
+
+def brief(text: str) -> str:
+    """Return a message that fits a screen or two: long lines are cut, of very many the middle is left out."""
+    lines = [_cut(line) for line in printable(text).split("\n")]
+    if len(lines) > _LINES:
+        # A message ends with what to do: that must stay.
+        kept = _LINES // 2
+        lines[kept:-kept] = [f"... ({len(lines) - 2 * kept:,} lines more) ..."]
+    return "\n".join(lines)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _COLUMNS else f"{line[:_COLUMNS]}... ({len(line) - _COLUMNS:,} letters more)"
+
+
 def shown(text: str, longest: int) -> str:
     """Return a clean text of at most so many columns; what is cut is marked."""
     from rich.cells import cell_len, set_cell_size
