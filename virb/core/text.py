@@ -68,7 +68,7 @@ def aligned(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Return a table whose columns line up in a terminal, wide letters counted as they are drawn."""
     from rich.cells import cell_len
 
-    rows = [list(header), *[[clean(cell) for cell in line] for line in lines]]
+    rows = [[clean(cell) for cell in line] for line in (header, *lines)]
     widths = [max(cell_len(row[place]) for row in rows) for place in range(len(header))]
     rows.insert(1, ["-" * width for width in widths])
     return "\n".join(
