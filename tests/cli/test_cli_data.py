@@ -326,7 +326,7 @@ def test_the_sample_world_is_made_where_it_is_wanted(run: Run) -> None:
     assert "sample world" in run("data", "status", "dtd", "--data", "world").out
     other = run("data", "sample", "dtd", "--size", 0.1, "--seed", 1, "--out", "other")
     assert other.code == 0
-    first, second = (Path(name) / "dtd" / ".virb-sample.json" for name in ("world", "other"))
+    first, second = (Path(name) / ".dtd.virb-sample.json" for name in ("world", "other"))
     assert json.loads(first.read_text())["sha256"] != json.loads(second.read_text())["sha256"]
 
 

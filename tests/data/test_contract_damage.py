@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from functools import cache
 from pathlib import Path
 
 import pytest
 from census import LAYOUTS, TASKS_TABLE, Layout
+from worlds import copy_world
 
 from virb import sample
 from virb.cards.select import TASKS
 from virb.cards.task import Task
 from virb.core.errors import DataError, MissingData
+from virb.core.paths import is_stray
 from virb.data import read_dataset
 from virb.data.classes import SAMPLE_MARKER
 from virb.data.common import DATASETS
@@ -58,8 +59,14 @@ def untouched(name: str, root: Path) -> str:
 def copy_of(name: str, world: Path, tmp_path: Path) -> tuple[Path, Path]:
     """Return a new data folder with this task's data alone, and their own folder in it. Never write into a file."""
     top = layout_of(name).top
-    shutil.copytree(world / top, tmp_path / "data" / top, copy_function=os.link)
-    return tmp_path / "data", tmp_path / "data" / top
+    return tmp_path / "data", copy_world(world, top, tmp_path / "data", os.link)
+
+
+def mark_of(place: Path) -> Path:
+    """Return the mark of a copied data set, which for Taskonomy and others stands deeper than its top folder."""
+    found = [*place.parent.glob(f".*{SAMPLE_MARKER}"), *place.rglob(f".*{SAMPLE_MARKER}")]
+    assert len(found) == 1
+    return found[0]
 
 
 def one(place: Path, pattern: str) -> Path:
@@ -108,8 +115,7 @@ def test_where_no_list_names_pictures_one_that_is_gone_makes_other_data_of_it(
         for path in place.glob("validate/*/*_0.jpg"):
             path.unlink()
     else:
-        kept = {".DS_Store", SAMPLE_MARKER, "tmp"}
-        pictures = [path for path in place.rglob("*") if path.is_file() and path.name not in kept]
+        pictures = [path for path in place.rglob("*") if path.is_file() and not is_stray(path.name)]
         sorted(path for path in pictures if "edge" not in path.name and "depth" not in path.name)[-1].unlink()
     assert read(name, root) != untouched(name, small_world)
 
@@ -217,7 +223,7 @@ def test_a_small_world_without_its_mark_is_refused_or_noted_with_counts(
 ) -> None:
     """Nobody may take the sample for the owner's data."""
     root, place = copy_of(name, small_world, tmp_path)
-    (place / SAMPLE_MARKER).unlink()
+    mark_of(place).unlink()
     assert any(re.search(r"\d", sentence) for sentence in said(name, root))
 
 
@@ -226,9 +232,7 @@ def test_the_sample_world_is_other_data_than_the_same_files_of_an_owner(
     name: str, small_world: Path, tmp_path: Path
 ) -> None:
     root, place = copy_of(name, small_world, tmp_path)
-    marker = (place / SAMPLE_MARKER).read_text()
-    (place / SAMPLE_MARKER).unlink()
-    (place / SAMPLE_MARKER).write_text(re.sub(r'"sha256": "\w+"', '"sha256": "0"', marker))
+    mark_of(place).write_text(re.sub(r'"sha256": "\w+"', '"sha256": "0"', mark_of(place).read_text()))
     assert read(name, root) != untouched(name, small_world)
 
 

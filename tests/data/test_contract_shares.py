@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from census import TASKS_TABLE, Key, keys_of
+from worlds import copy_world
 
 from virb.cards.select import TASKS
 from virb.cards.task import Task
@@ -124,8 +124,7 @@ def grown(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a world of many names for few pictures."""
     root = tmp_path_factory.mktemp("grown") / "world"
     for top, grow in GROWN.values():
-        shutil.copytree(small_world / top, root / top, copy_function=os.link)
-        grow(root / top)
+        grow(copy_world(small_world, top, root, os.link))
     return root
 
 

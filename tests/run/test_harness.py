@@ -14,6 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
+from worlds import copy_world
 
 import virb
 from virb.cards.encoder_names import encoder_cards
@@ -184,10 +185,7 @@ def test_features_that_are_nan_fail_their_tasks_with_the_reason(sample_root: Pat
 
 
 def test_a_truncated_image_fails_its_task_with_the_files_name(sample_root: Path, tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(sample_root / "dtd", tmp_path / "data" / "dtd")
-    broken = next((tmp_path / "data" / "dtd" / "images").rglob("*.jpg"))
+    broken = next((copy_world(sample_root, "dtd", tmp_path / "data") / "images").rglob("*.jpg"))
     broken.write_bytes(broken.read_bytes()[:300])
     report = run(tmp_path, tasks="image", root=tmp_path / "data")
     assert [failure.task for failure in report.failures] == ["dtd"]
@@ -237,12 +235,10 @@ def test_published_protocol_joins_validation_to_train_and_chooses_nothing(sample
 
 
 def test_a_sample_world_with_other_pixels_is_other_data(sample_root: Path, tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(sample_root / "dtd", tmp_path / "world" / "dtd")
+    copy_world(sample_root, "dtd", tmp_path / "world")
     same = run(tmp_path / "same", tasks="dtd", root=tmp_path / "world").records[0]
     assert same.keys == run(tmp_path / "first", tasks="dtd").records[0].keys
-    marker = tmp_path / "world" / "dtd" / ".virb-sample.json"
+    marker = tmp_path / "world" / ".dtd.virb-sample.json"
     marker.write_text(json.dumps({**json.loads(marker.read_text()), "sha256": "another generator"}))
     other = run(tmp_path / "same", tasks="dtd", root=tmp_path / "world")
     assert len(other.records) == 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from worlds import copy_world
 
 from virb.cards.encoder_names import encoder_cards
 from virb.cards.select import all_tasks, protocol, select_tasks
@@ -167,7 +167,7 @@ def test_up_to_so_many_broken_pictures_are_left_out_and_recorded(
     light: Options, small_world: Path, tmp_path: Path, task: str, file: str
 ) -> None:
     top = Path(file).parts[0]
-    shutil.copytree(small_world / top, tmp_path / "world" / top)
+    copy_world(small_world, top, tmp_path / "world")
     victims = sorted((tmp_path / "world" / file).iterdir())[:2]
     for victim in victims:
         victim.write_bytes(victim.read_bytes()[:100])

@@ -10,12 +10,10 @@ from PIL import Image
 from virb.data.classes import DTD, THOR_ACTIONS
 from virb.sample.sets import WRITERS
 
-MARKER = ".virb-sample.json"
-
 
 def test_textures_lie_as_dtd_lays_them(small):
     top = small / "dtd"
-    assert {path.name for path in top.iterdir()} == {"images", "labels", MARKER}
+    assert {path.name for path in top.iterdir()} == {"images", "labels"}
     assert {path.name for path in (top / "images").iterdir()} == set(DTD)
     listed = []
     for split in ("train", "val", "test"):

@@ -1,10 +1,8 @@
 """The sample world on disk: the same bytes always, whole or not at all."""
 
 import hashlib
-import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from worlds import MARKER, contents, leftovers, marker_of
 
 from virb.core.errors import OutputError, UsageError
 from virb.core.paths import temporary_beside
@@ -28,7 +27,6 @@ from virb.sample.places.tabletop import tabletop
 from virb.sample.sets import WRITERS
 from virb.sample.textures.textures import texture
 
-MARKER = ".virb-sample.json"
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -45,40 +43,11 @@ def python(script, *arguments, **environment):
     return process
 
 
-def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MARKER
-    }
-
-
-def leftovers(root):
-    return [path.name for path in root.iterdir() if path.name.endswith(".tmp")]
-
-
 def wait_for(condition, seconds=20.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
-
-
-@pytest.mark.parametrize("name", DATASETS)
-def test_the_marker_tells_what_was_made(small, name):
-    top = small / WRITERS[name].folder
-    marker = json.loads((top / MARKER).read_text())
-    files = contents(top)
-    listing = "".join(f"{path} {hashlib.sha256(data).hexdigest()}\n" for path, data in sorted(files.items()))
-    assert (marker["sample"], marker["size"], marker["seed"]) == (name, 0.02, 0)
-    assert (marker["files"], marker["bytes"]) == (len(files), sum(map(len, files.values())))
-    assert marker["sha256"] == hashlib.sha256(listing.encode()).hexdigest()
-    assert marker["generator"] == world.VERSION
-
-
-def test_the_root_is_marked_and_nothing_else_is_left(small):
-    assert json.loads((small / MARKER).read_text())["sample"] == "world"
-    assert {path.name for path in small.iterdir()} == {MARKER, *(writer.folder for writer in WRITERS.values())}
 
 
 def test_several_workers_write_the_same_bytes_as_one(small, tmp_path):
@@ -122,7 +91,7 @@ def test_pictures_are_the_same_to_the_byte_without_vector_units():
 
     script = f"""
         import sys
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1])]!r}
         from test_sample_world import picture_digest
         from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
         print(picture_digest(), sum(__cpu_features__[name] for name in __cpu_dispatch__))
@@ -143,58 +112,6 @@ def test_what_is_there_is_not_made_again(small, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in small.rglob("*")}
     assert ensure(DATASETS, folder=small, size=0.02) == small
     assert before == {path: path.stat().st_mtime_ns for path in small.rglob("*")}
-
-
-@pytest.mark.parametrize(
-    "harm", ["no marker", "a file too many", "half a marker", "a file lost", "a file cut short", "another size"]
-)
-def test_a_half_written_data_set_is_made_again(small, tmp_path, harm):
-    root = tmp_path / "world"
-    shutil.copytree(small, root)
-    top = root / "CLEVR_v1.0"
-    victim = top / "images" / "val" / "CLEVR_val_000001.png"
-    marker = json.loads((top / MARKER).read_text())
-    {
-        "no marker": (top / MARKER).unlink,
-        "a file too many": lambda: (top / "stray.txt").write_text("left by a killed run"),
-        "half a marker": lambda: (top / MARKER).write_text((top / MARKER).read_text()[:40]),
-        "a file lost": victim.unlink,
-        "a file cut short": lambda: victim.write_bytes(victim.read_bytes()[:100]),
-        "another size": lambda: (top / MARKER).write_text(json.dumps({**marker, "size": 0.5})),
-    }[harm]()
-    ensure(["clevr"], folder=root, size=0.02, workers=1)
-    assert contents(root) == contents(small)
-    assert not leftovers(root)
-
-
-def test_hidden_files_of_a_file_manager_do_not_spoil_a_data_set(small, monkeypatch):
-    hidden = small / "dtd" / "images" / ".DS_Store"
-    hidden.write_bytes(b"x")
-    monkeypatch.setattr(world, "_make", lambda *_: pytest.fail("made again"))
-    ensure(["dtd"], folder=small, size=0.02)
-    hidden.unlink()
-
-
-def test_the_marker_is_written_last_and_the_move_is_one_step(tmp_path, monkeypatch):
-    written, seen = [], []
-    place = tmp_path / "CLEVR_v1.0"
-    true_write, true_rename = world.write_file, os.rename
-
-    def write(folder, path, content):
-        written.append(path)
-        assert path != MARKER or len(list(folder.rglob("*.png"))) == 29
-        return true_write(folder, path, content)
-
-    def rename(source, target):
-        seen.append((place.exists(), (Path(source) / MARKER).exists(), Path(target)))
-        true_rename(source, target)
-
-    monkeypatch.setattr(world, "write_file", write)
-    monkeypatch.setattr(world.os, "rename", rename)
-    ensure(["clevr"], folder=tmp_path, size=0.02, workers=1, progress=lambda *_: seen.append(place.exists()))
-    assert written[-1] == MARKER
-    assert seen.pop() == (False, True, place)
-    assert not any(seen)
 
 
 def test_progress_counts_up_to_all(tmp_path):
@@ -345,7 +262,7 @@ def test_the_default_place_is_in_the_cache_and_tells_version_size_and_seed(tmp_p
     monkeypatch.setenv("VIRB_CACHE", str(tmp_path))
     root = ensure("clevr", size=0.02, seed=3, workers=1)
     assert root == tmp_path / "sample" / f"v{world.VERSION}-size0.02-seed3"
-    assert (root / "CLEVR_v1.0" / MARKER).is_file()
+    assert marker_of(root / "CLEVR_v1.0").is_file()
 
 
 def test_importing_the_package_is_light():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from virb.core.errors import CardError, did_you_mean
 from virb.core.types import Dataset
-from virb.data.classes import SAMPLE_MARKER
-from virb.data.common import DATASETS, data_card, locate
+from virb.data.common import DATASETS, data_card, locate, sample_markers
 
 Adapter = Callable[[Path, str], Dataset]
 """(the data set's own folder, target) -> pool and splits; half-present data is a DataError that counts what is
@@ -46,7 +46,7 @@ def read_dataset(name: str, root: Path, target: str) -> Dataset:
 
 def _world(folder: Path) -> str:
     """Return the checksum that the sample world writes beside what it makes; real data has none."""
-    try:
-        return str(json.loads((folder / SAMPLE_MARKER).read_text())["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    for marker in sample_markers(folder):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return str(json.loads(marker.read_text())["sha256"])
+    return ""

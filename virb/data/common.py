@@ -42,9 +42,9 @@ def locate(root: Path, card: DataCard) -> Path:
     """
     present = [root / folder for folder in card.folders if (root / folder).is_dir()]
     for folder in present:
-        if any((folder / proof).exists() for proof in card.proof):
+        if is_sample(folder) or any((folder / proof).exists() for proof in card.proof):
             return folder
-    proof = " or ".join(name for name in card.proof if name != SAMPLE_MARKER)
+    proof = " or ".join(card.proof)
     for folder in present:
         if found := sorted(path.name for path in folder.iterdir() if not is_stray(path.name)):
             shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
@@ -59,7 +59,16 @@ def locate(root: Path, card: DataCard) -> Path:
 
 def is_sample(folder: Path) -> bool:
     """Tell whether the sample world made this folder: it holds a few classes of the many that real data must have."""
-    return (folder / SAMPLE_MARKER).is_file()
+    return any(marker.is_file() for marker in sample_markers(folder))
+
+
+def sample_markers(folder: Path) -> tuple[Path, Path]:
+    """Return where the sample world marks a folder that it made, and where it once did.
+
+    The mark stands beside the folder, for an owner's folder holds nothing of ours: torchvision takes every name in
+    Caltech-101's for a class.
+    """
+    return folder.with_name(f".{folder.name}{SAMPLE_MARKER}"), folder / SAMPLE_MARKER
 
 
 def read_lines(path: Path, title: str, remedy: str) -> list[str]:

@@ -17,13 +17,13 @@ from virb.core.errors import OutputError, UsageError, nearest
 from virb.core.locks import held, lock_path
 from virb.core.paths import cache_folder, explain_write_errors, is_stray, sweep, temporary_beside, write_whole
 from virb.data.classes import SAMPLE_MARKER
+from virb.data.common import is_sample, sample_markers
 from virb.sample.crew import Done, Make, Runner, crew, crew_size, write_file
 from virb.sample.sets import WRITERS
 
 VERSION = 2
 """Raised whenever the same name, size and seed would give other bytes."""
 DATASETS: tuple[str, ...] = tuple(WRITERS)
-MARKER = SAMPLE_MARKER
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """(data set, items done, items in all), called in the parent."""
@@ -77,8 +77,12 @@ def ensure(
 
 
 def _make_missing(root: Path, orders: Sequence[_Order], workers: int | None, progress: Progress | None) -> None:
-    missing = [order for order in orders if not _is_whole(order)]
     with explain_write_errors(root):
+        for order in orders:
+            outside, inside = sample_markers(order.place)
+            with suppress(FileNotFoundError, NotADirectoryError):  # as worlds were marked once
+                os.replace(inside, outside)
+        missing = [order for order in orders if not _is_whole(order)]
         _claim(root, missing)
         items = sum(len(WRITERS[order.name].items(order.size)) for order in missing)
         with crew(crew_size(workers, items)) as run:
@@ -109,14 +113,14 @@ def _make(order: _Order, run: Runner, progress: Progress | None) -> None:
     temporary = temporary_beside(order.place)
     try:
         temporary.mkdir(parents=True)
-        _fill(temporary, order, run, progress)
-        _move(temporary, order)
+        marker = _fill(temporary, order, run, progress)
+        _move(temporary, order, marker)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _fill(temporary: Path, order: _Order, run: Runner, progress: Progress | None) -> None:
-    """Write all items, then the lists over them, then, last, the marker."""
+def _fill(temporary: Path, order: _Order, run: Runner, progress: Progress | None) -> bytes:
+    """Write all items, then the lists over them; return the marker."""
     writer = WRITERS[order.name]
     items = writer.items(order.size)
     done: list[Done] = []
@@ -131,7 +135,7 @@ def _fill(temporary: Path, order: _Order, run: Runner, progress: Progress | None
     files = [file for one in done for file in one.files]
     for path, content in writer.lists([(one.item, one.record) for one in done]).items():
         files.append(write_file(temporary, path, content))
-    write_file(temporary, MARKER, _marker(order, files))
+    return _marker(order, files)
 
 
 def _marker(order: _Order, files: Sequence[tuple[str, int, str]]) -> bytes:
@@ -145,7 +149,7 @@ def _marker(order: _Order, files: Sequence[tuple[str, int, str]]) -> bytes:
 def _is_whole(order: _Order) -> bool:
     """Return whether the data set is there as this order would make it, with no file lost or cut short."""
     try:
-        marker = json.loads((order.place / MARKER).read_bytes())
+        marker = json.loads(sample_markers(order.place)[0].read_bytes())
         same = all(marker.get(key) == value for key, value in order.identity.items())
         return same and (marker["files"], marker["bytes"]) == _extent(order.place)
     except (OSError, ValueError, KeyError, AttributeError):
@@ -164,8 +168,13 @@ def _extent(place: Path) -> tuple[int, int]:
     return count, total
 
 
-def _move(temporary: Path, order: _Order) -> None:
-    """Move a finished folder into its place; whoever comes second finds a whole one there and gives way."""
+def _move(temporary: Path, order: _Order, marker: bytes) -> None:
+    """Move a finished folder into its place; whoever comes second finds a whole one there and gives way.
+
+    The marker goes first: a folder without one would be taken for somebody's data, and one that is not there yet, or
+    is another, does not have the files and bytes that the marker counts.
+    """
+    write_whole(sample_markers(order.place)[0], marker)
     for attempt in range(9):
         try:
             os.rename(temporary, order.place)
@@ -184,13 +193,13 @@ def _move(temporary: Path, order: _Order) -> None:
 def _claim(root: Path, missing: Sequence[_Order]) -> None:
     """Mark the root as a sample world; never remove what another hand has put there."""
     root.mkdir(parents=True, exist_ok=True)
-    if (root / MARKER).exists():
+    if (root / SAMPLE_MARKER).exists():
         return
     for order in missing:
-        if order.place.exists() and not (order.place / MARKER).exists():
+        if order.place.exists() and not is_sample(order.place):
             raise OutputError(
                 f"{order.place} is already there and was not made by the sample world",
                 "a folder for sample data alone",
                 "choose another folder; real data are never overwritten",
             )
-    write_whole(root / MARKER, json.dumps({"sample": "world", "generator": VERSION}) + "\n")
+    write_whole(root / SAMPLE_MARKER, json.dumps({"sample": "world", "generator": VERSION}) + "\n")
