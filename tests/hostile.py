@@ -26,7 +26,7 @@ def number(value: int) -> bytes:
 
 def nested(levels: int, leaf: bytes = b"K\x01") -> bytes:
     """Return a tuple of a tuple of ..., each twice in the next: a few bytes, and 2 ** levels leaves."""
-    return leaf + b"2\x86" * levels
+    return leaf + b"q\xffh\xff\x86" * levels
 
 
 def named(dotted: str) -> bytes:

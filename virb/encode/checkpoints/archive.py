@@ -110,4 +110,4 @@ def _start(stream: IO[bytes], info: zipfile.ZipInfo) -> int:
         same = same and checksum == info.CRC and all(own in (told, _SATURATED) for own, told in sizes)
     if not same:
         raise NotRead(f"its archive says two things of its entry {cut(info.filename)}")
-    return info.header_offset + 30 + letters + extra
+    return int(info.header_offset + 30 + letters + extra)

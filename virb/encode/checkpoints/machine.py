@@ -271,7 +271,7 @@ class _Machine:
         """Return a dict of the pairs that an old OrderedDict is called with, or a new one."""
         pairs = arguments[0] if arguments else None
         if isinstance(pairs, (dict, list)):
-            self.budget.spend(len(pairs))
+            self.budget.spend(2 * len(pairs))
         if isinstance(pairs, dict):
             return dict(pairs)
         result: dict[Any, Any] = {}

@@ -30,6 +30,7 @@ from virb.encode.checkpoints.walk import tensors_of
 LARGEST_PICKLE = 256 << 20
 LARGEST_INDEX = 64 << 20
 LARGEST_HEADER = 16 << 20
+_CHUNK = 1 << 20
 LARGEST_TENSOR = 1 << 40
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _SAFETENSORS = {
@@ -198,14 +199,30 @@ class _Span:
     checksum: int | None = None
 
     def read(self) -> bytearray:
-        buffer = bytearray(self.size)
-        with open(self.path, "rb") as stream:
-            stream.seek(self.start)
-            if stream.readinto(buffer) != self.size:
-                raise unusable(self.path, "it ends before its last tensor")
-        if self.checksum is not None and zlib.crc32(buffer) != self.checksum:
-            raise unusable(self.path, f"its bytes from {self.start:,} on do not fit their checksum: it is damaged")
+        """Return all of it, as it was written."""
+        buffer = self.part(0, self.size)
+        self._compare(zlib.crc32(buffer) if self.checksum is not None else None)
         return buffer
+
+    def part(self, start: int, size: int) -> bytearray:
+        """Return some bytes of it; many tensors may share one storage, and each would read all of it."""
+        buffer = bytearray(size)
+        with open(self.path, "rb") as stream:
+            stream.seek(self.start + start)
+            if stream.readinto(buffer) != size:
+                raise unusable(self.path, "it ends before its last tensor")
+        return buffer
+
+    def check(self) -> None:
+        """Refuse it where it is not as it was written."""
+        found: int | None = None
+        for start in range(0, self.size if self.checksum is not None else 0, _CHUNK):
+            found = zlib.crc32(self.part(start, min(_CHUNK, self.size - start)), found or 0)
+        self._compare(found)
+
+    def _compare(self, found: int | None) -> None:
+        if found is not None and found != self.checksum:
+            raise unusable(self.path, f"its bytes from {self.start:,} on do not fit their checksum: it is damaged")
 
 
 def _read_zip(path: Path, budget: Budget) -> Contents:
@@ -296,6 +313,7 @@ def _itemsize(dtype: str) -> int:
 
 def _resolver(place: Callable[[Storage], _Span]) -> Callable[[Described], Stored]:
     spans: dict[Storage, _Span] = {}
+    sound: set[_Span] = set()
 
     def resolve(tensor: Described) -> Stored:
         if tensor.storage not in spans:
@@ -303,7 +321,7 @@ def _resolver(place: Callable[[Storage], _Span]) -> Callable[[Described], Stored
         span = spans[tensor.storage]
         _check_extent(tensor, span)
         where = (span.path, span.start, tensor.offset, tensor.shape, tensor.stride)
-        return Stored(tensor.shape, tensor.dtype, lambda: _materialise(tensor, span), where)
+        return Stored(tensor.shape, tensor.dtype, lambda: _materialise(tensor, span, sound), where)
 
     return resolve
 
@@ -322,12 +340,21 @@ def _check_extent(tensor: Described, span: _Span) -> None:
         raise NotRead(f"a tensor of shape {cut(str(tensor.shape))} is larger than what the file holds for it")
 
 
-def _materialise(tensor: Described, span: _Span) -> torch.Tensor:
+def _materialise(tensor: Described, span: _Span, sound: set[_Span]) -> torch.Tensor:
+    """Return a tensor's numbers; of a storage that tensors share each reads its own part, once all is found `sound`."""
     kind: torch.dtype = getattr(torch, tensor.dtype)
     if 0 in tensor.shape:
         return torch.empty(tensor.shape, dtype=kind)
-    numbers = torch.frombuffer(span.read(), dtype=kind, count=span.size // kind.itemsize)
-    return numbers.as_strided(tensor.shape, tensor.stride, tensor.offset).contiguous()
+    last = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride, strict=True))
+    start, size = tensor.offset * kind.itemsize, (last + 1) * kind.itemsize
+    if size == span.size:
+        buffer = span.read()
+    else:
+        if span not in sound:
+            span.check()
+            sound.add(span)
+        buffer = span.part(start, size)
+    return torch.frombuffer(buffer, dtype=kind).as_strided(tensor.shape, tensor.stride, 0).contiguous()
 
 
 def _flat(
