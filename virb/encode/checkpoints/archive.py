@@ -73,9 +73,10 @@ def _directory(stream: IO[bytes], count: int) -> int:
                 a in (b, limit)
                 for a, b, limit in zip((entries, length, start), large, (0xFFFF, _SATURATED, _SATURATED), strict=True)
             )
-            if place != end - 76 or record[:4] != _END64 or not alike:
+            if record[:4] != _END64 or not alike:
                 raise NotRead("the directory of its archive is described in two ways")
-            end, (entries, length, start) = place, large
+            end, (entries, length, start) = end - 76, large
+            entries = entries if place == end else -1
     if start + length != end or entries != count:
         raise NotRead("the directory of its archive is not where it says: it is no archive, or more than one")
     return int(start)
