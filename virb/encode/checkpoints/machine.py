@@ -28,7 +28,7 @@ from virb.encode.checkpoints.harmless import (
     is_known,
 )
 
-STEPS = 4_000_000
+STEPS = 2_500_000
 """Operations, and items that are copied by them: more than any real file needs, and few enough for some seconds and
 some hundred megabytes."""
 DIMENSIONS = 32
@@ -254,6 +254,7 @@ class _Machine:
 
     def _built(self, function: Any, arguments: Any) -> Any:
         """Return what stands for a call."""
+        self.budget.spend(2)  # a call takes as long as some other operations
         if not isinstance(function, _Name) or not isinstance(arguments, tuple):
             raise NotRead("its pickle is broken (a call of what is no name)")
         dotted = function.dotted

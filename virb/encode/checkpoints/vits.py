@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from virb.encode.architectures import Architecture, Value
-from virb.encode.checkpoints.shapes import DEEPEST, Shapes, shapes_of, usual
+from virb.encode.architectures import DEEPEST, Architecture, Value
+from virb.encode.checkpoints.shapes import Shapes, shapes_of, usual
 from virb.encode.checkpoints.tables import named
 
 WIDEST_GRID = 64
