@@ -8,9 +8,9 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator
 
-import torch
-
 Case = Callable[[], bytes]
+MOST = 19_000
+"""A little less than the most names that are read."""
 START, STOP = b"\x80\x02", b"."
 
 
@@ -87,6 +87,7 @@ def deep(levels: int, length: int, inside: bytes) -> bytes:
     return b"".join(b"}" + text("n" * length) for _ in range(levels)) + inside + b"s" * levels
 
 
+HUGGING_FACE = ("attention.attention.query", "output.dense", "intermediate.dense", "layernorm_before")
 ORDERED = named("collections.OrderedDict")
 PICKLES: dict[str, Case] = {
     "a shape that is told for ever": lambda: b"}" + text("a") + tensor(nested(60) + b"\x85") + b"s",
@@ -129,13 +130,22 @@ PICKLES: dict[str, Case] = {
     "long names in one another": lambda: deep(14, 300_000, tensors(f"{place}" for place in range(100_000))),
     "one long name around many": lambda: deep(1, 4_000_000, tensors(f"{place}" for place in range(100_000))),
     "many names of one tensor": lambda: tensors(f"{place}" for place in range(700_000)),
-    "many networks": lambda: tensors(f"n{place}.layer1.0.conv1.weight" for place in range(180_000)),
-    "many numbered blocks": lambda: tensors(f"layer1.{place}.conv1.weight" for place in range(200_000)),
-    "many numbers in names": lambda: tensors(
-        f"layer1.{place % 999}.conv{place % 997}.w{place % 991}.{place}" for place in range(150_000)
+    "many networks": lambda: tensors(f"n{place}.layer1.0.conv1.weight" for place in range(MOST)),
+    "many networks in one another": lambda: tensors(
+        f"{'n.' * (place % 40)}layer1.{place}.conv1.weight" for place in range(MOST)
     ),
-    "many names with dots": lambda: tensors("a." * 400 + f"{place}.conv1.weight" for place in range(8_000)),
-    "many blocks of a transformer": lambda: tensors(f"blocks.{place}.attn.qkv.weight" for place in range(200_000)),
+    "many numbered blocks": lambda: tensors(f"layer1.{place}.conv1.weight" for place in range(MOST)),
+    "many numbers in names": lambda: tensors(
+        f"layer{place % 4 + 1}.{place % 999}.conv{place % 997}.w{place % 991}.{place}" for place in range(MOST)
+    ),
+    "many names beside a lost one": lambda: tensors(
+        f"layer{place % 4 + 1}.{place // 4}.bn{place % 3 + 1}.{999 - place % 900}" for place in range(MOST)
+    ),
+    "many names with dots": lambda: tensors("a." * 400 + f"{place}.conv1.weight" for place in range(2_300)),
+    "many blocks of a transformer": lambda: tensors(f"blocks.{place}.attn.qkv.weight" for place in range(MOST)),
+    "many blocks of Hugging Face's": lambda: tensors(
+        f"encoder.layer.{place // 4}.{HUGGING_FACE[place % 4]}.weight" for place in range(MOST)
+    ),
     "many sets": lambda: b"\x8f" * 8_000_000,
     "many dictionaries": lambda: b"}" * 8_000_000,
     "many dictionaries that are remembered": lambda: b"}\x94" * 4_000_000,
@@ -155,9 +165,3 @@ PICKLES: dict[str, Case] = {
     ),
 }
 """What machines of pickle stumble over, under what it does."""
-
-
-def numbers_as_archive() -> bytes:
-    made = io.BytesIO()
-    torch.save({"conv1.weight": torch.ones(4)}, made)
-    return made.getvalue()
