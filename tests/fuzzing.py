@@ -1,6 +1,6 @@
 """Fuzz: how many cases, what a case may end in, and files and values that nobody would write.
 
-`VIRB_FUZZ=10000 python -m pytest tests/test_fuzz.py tests/submit/test_submit_fuzz.py` tries that many in all; by
+`VIRB_FUZZ=10000 python -m pytest -s tests/test_fuzz.py tests/submit/test_submit_fuzz.py` tries that many in all; by
 default it is a few hundred.
 """
 
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -137,3 +140,30 @@ def harmed(draw: st.DrawFn, whole: bytes) -> bytes:
         elif kind == "end":
             del made[place:]
     return bytes(made)
+
+
+def read_apart(folder: Path, *asked: str) -> list[dict[str, Any]]:
+    """Return what came of hostile files that a process with limits read; a hang or a crash leaves rows out."""
+    command = [sys.executable, str(Path(__file__).with_name("hostile_run.py")), str(folder), *asked]
+    places = os.pathsep.join([*(path for path in sys.path if path), str(Path(__file__).parent)])
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=3600, env={**os.environ, "PYTHONPATH": places}
+    )
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, (rows[-1:], done.stderr[-2000:])
+    worst = {key: max(row[key] for row in rows) for key in ("seconds", "mebibytes", "letters", "bytes")}
+    print(f"{len(rows)} hostile files; at worst {worst}")
+    return rows
+
+
+def beyond_bounds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of the rows that break the promise: a traceback, over 10 s, over 1 GiB beside the idle process.
+
+    A long message breaks it too.
+    """
+    most = {"seconds": 10, "mebibytes": 1024, "letters": 10_000}
+    return [
+        row
+        for row in rows
+        if row["outcome"] not in ("read", "refused") or any(row[key] > limit for key, limit in most.items())
+    ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from fuzzing import changed, harmed, in_time, share
+from fuzzing import ALL, beyond_bounds, changed, harmed, in_time, read_apart, share
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -145,3 +146,11 @@ def test_polygons_of_harmed_bytes_are_read_or_refused(data: st.DataObject, small
     place = folder / "polygons.mat"
     place.write_bytes(data.draw(harmed(path.read_bytes())))
     in_time(lambda: read_mat(place))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process as Linux tells it")
+def test_hostile_checkpoints_and_cards_are_read_or_refused_in_time_and_memory(tmp_path: Path) -> None:
+    """Archives, old pickles, safetensors, numpy, tar, indexes and cards: harmed, made up, or two in one."""
+    rows = read_apart(tmp_path, "0", str(max(100, ALL // 4)))
+    assert beyond_bounds(rows) == []
+    assert len(rows) == max(100, ALL // 4)

@@ -11,8 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from virb.cards.yaml_files import read_yaml
 from virb.core.digest import digest
 from virb.core.errors import CardError, did_you_mean, nearest
+from virb.core.text import cut
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
+
+
+MOST_TOLD = 20
+"""Problems of one file that are told at once."""
 
 
 class Frozen(BaseModel):
@@ -36,14 +41,15 @@ class Card(Frozen):
         content = read_yaml(path)
         problems = []
         if "name" in content and content["name"] != path.stem:
-            problems.append(f"name: found {content['name']!r}; it must be the file's own name, '{path.stem}'")
+            problems.append(f"name: found {_told(content['name'])}; it must be the file's own name, '{path.stem}'")
         try:
             # Through JSON: strict mode then still takes a YAML list for a tuple.
             card = cls.model_validate_json(json.dumps(content), strict=True)
-        except TypeError as error:
-            problems.append(str(error))
         except ValidationError as error:
-            problems += [_problem(detail, cls) for detail in error.errors(include_url=False)]
+            details = error.errors(include_url=False)
+            problems += [_problem(detail, cls) for detail in details[:MOST_TOLD]]
+            if len(details) > MOST_TOLD:
+                problems.append(f"and {len(details) - MOST_TOLD:,} more")
         if problems:
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
             raise CardError(
@@ -58,9 +64,14 @@ class Card(Frozen):
         return digest(self.model_dump(mode="json", exclude=set(self.descriptive)))
 
 
+def _told(value: Any) -> str:
+    """Return a value as a card may have it, of any length, in a few words."""
+    return cut(repr(value))
+
+
 def _problem(detail: Any, model: type[BaseModel]) -> str:
     """Return one problem as a line: where, what was found, what would do."""
-    place = ".".join(str(part) for part in detail["loc"])
+    place = cut(".".join(str(part) for part in detail["loc"]))
     kind, value = detail["type"], detail["input"]
     if kind == "extra_forbidden":
         return f"unknown key '{place}'" + did_you_mean(str(detail["loc"][-1]), _keys_at(model, detail["loc"][:-1]))
@@ -71,11 +82,13 @@ def _problem(detail: Any, model: type[BaseModel]) -> str:
         return f"missing key '{place}'"
     if kind == "value_error":  # a rule between keys: the whole card would be printed as its input
         return f"{place + ': ' if place else ''}{detail['ctx']['error']}"
-    message = f"{place}: found {value!r}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
+    message = f"{place}: found {_told(value)}; {detail['msg'][0].lower()}{detail['msg'][1:]}"
     if kind == "literal_error" and isinstance(value, str):
         message += f" {nearest(value, _options(detail))}".rstrip()
-    if kind in ("float_type", "int_type") and isinstance(value, str) and _is_number(value):
-        message += f" (YAML reads {value} as text: write {float(value)!r})"
+    if kind == "float_type" and isinstance(value, str) and _is_number(value):
+        message += f" (YAML reads {cut(value)} as text: write {float(value)!r})"
+    if kind == "int_type" and isinstance(value, str) and value[:1].isdigit():
+        message += " (whole numbers are written in decimal digits, such as 16)"
     return message
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from virb.cards.card import Card, Frozen
 from virb.cards.task import Positive
+from virb.cards.weights import is_address
 from virb.core.target import TargetFacts
 
 Access = Literal["open", "registration", "by hand", "gone"]
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise ValueError("this is no address, such as https://host/path")
+    return text
 
 
 Digits = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
@@ -19,7 +26,7 @@ Digits = Annotated[str, Field(pattern=r"^[0-9a-f]+$")]
 class Archive(Frozen):
     """One file to fetch, and how to tell that it came whole."""
 
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    url: Annotated[str, Field(pattern=r"^https?://\S+$"), AfterValidator(_address)]
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
     bytes: Positive | None = None
     md5: Annotated[Digits, Field(min_length=32, max_length=32)] | None = None

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from virb.cards.card import Card, Frozen
-from virb.cards.task import Positive
-from virb.cards.weights import FORMS, Weights
+from virb.cards.task import Positive, Side
+from virb.cards.weights import FORMS, Weights, is_address
 from virb.core.errors import CardError
 
 Triple = tuple[float, float, float]
@@ -30,7 +30,7 @@ class EncoderCard(Card):
 
     descriptive = frozenset({"title", "family", "paper", "licence", "home", "facts", "from_memory"})
 
-    weights: Annotated[str, Field(min_length=1)]
+    weights: Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
     """`timm:NAME`, `torchvision:NAME`, `random:ARCH`, `baseline:NAME`, a checkpoint file, or its https address."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     bytes: Positive | None = None
@@ -42,7 +42,7 @@ class EncoderCard(Card):
     """Patterns of tensors that may be missing, of another shape or unknown, such as 'norm.*'; the record names them."""
     mean: Triple | None = None
     std: tuple[Deviation, Deviation, Deviation] | None = None
-    size: Positive | None = None
+    size: Side | None = None
     method: str = ""
     family: Family | None = None
     pretraining: str = ""
@@ -63,6 +63,8 @@ class EncoderCard(Card):
             raise ValueError(f"{found} belong to a weights file, not to {self.origin.scheme}:")
         if self.origin.open_to_change and not self.sha256:
             raise ValueError("weights: an address that begins with http: can be changed on the way; give its sha256")
+        if self.address is not None and not is_address(self.address):
+            raise ValueError("weights: this is no address, such as https://host/path")
         return self
 
     @classmethod

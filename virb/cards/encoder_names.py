@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,11 @@ from virb.cards.encoder import EncoderCard
 from virb.cards.select import ENCODERS, added, card_file
 from virb.cards.weights import TYPED, Weights, meant
 from virb.core.errors import UsageError, did_you_mean
-from virb.core.text import safe_name
+from virb.core.paths import is_file, user_path
+from virb.core.text import cut, safe_name
+
+LONGEST = 4096
+"""Letters of a name or path, as systems take them."""
 
 
 def all_encoders() -> list[EncoderCard]:
@@ -22,6 +27,12 @@ def all_encoders() -> list[EncoderCard]:
 
 def encoder_card(text: str) -> EncoderCard:
     """Return the card of a shipped encoder, of a card file, or one made up for `timm:…` or a weights file."""
+    if len(text) > LONGEST or re.search("[\x00\ud800-\udfff]", text):
+        raise UsageError(
+            f"--encoder {cut(ascii(text[:LONGEST]))} is no name: it is too long, or no text",
+            f"at most {LONGEST:,} letters, none of them NUL or half a letter",
+            "correct the name; shipped encoders are listed by 'virb encoders list'",
+        )
     said = Weights.parse(text)
     if said.typed and said.name:
         return EncoderCard(name=safe_name(f"{said.scheme}-{said.name}"), title=text, weights=text)
@@ -35,23 +46,23 @@ def encoder_card(text: str) -> EncoderCard:
             _beside(offer.card) if offer.card else EncoderCard(name=safe_name(text), title=offer.owner, weights=weights)
         )
     if code := re.fullmatch(r"(.+\.py)(?::(\w*))?", text):
-        return _python_card(Path(code[1]).expanduser(), code[2] or "", text)
-    path = Path(text).expanduser()
-    if text and path.is_file():
+        return _python_card(user_path(code[1]), code[2] or "", text)
+    path = user_path(text)
+    if text and is_file(path):
         return EncoderCard(name=safe_name(_bare(path)), title=path.name, weights=str(path.resolve()))
-    if text and path.is_dir():
+    if text and os.path.isdir(path):
         raise UsageError(
             f"--encoder {text} is a folder", "one checkpoint file, or a card (.yaml)", "name the file inside it"
         )
     if (path.suffix and ":" not in text) or len(path.parts) > 1:
         raise UsageError(
-            f"there is no encoder file {text}{did_you_mean(path.name, _names_in(path.parent))}",
+            f"there is no encoder file {cut(text, 300)}{did_you_mean(path.name, _names_in(path.parent))}",
             "a checkpoint file, a card (.yaml), or " + ", ".join(f"{scheme}:NAME" for scheme in TYPED),
             "check the path; shipped encoders are listed by 'virb encoders list'",
         )
     if hint := meant(text):
         raise UsageError(
-            f"there is no encoder '{text}'; {hint}",
+            f"there is no encoder '{cut(text)}'; {hint}",
             "one of " + ", ".join(f"{scheme}:NAME" for scheme in TYPED),
             "correct the part before the colon",
         )
@@ -75,7 +86,7 @@ def _bare(path: Path) -> str:
 
 def _python_card(path: Path, name: str, text: str) -> EncoderCard:
     """Return the card of a class in a python file; only here, from what the user typed, does one come about."""
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(f"there is no python file {path}", "file.py or file.py:Name", "check the path")
     label = f"{path.stem}-{name}" if name else path.stem
     return EncoderCard(name=safe_name(label), title=Path(text).name, weights=f"python:{path.resolve()}:{name}")
@@ -85,14 +96,14 @@ def expand(texts: Sequence[str]) -> list[str]:
     """Return encoders with each pattern such as `run/*.pt` replaced by its files, in the order of their numbers."""
     found: list[str] = []
     for text in texts:
-        if not re.search(r"[*?\[]", text) or Path(text).expanduser().is_file():
+        if not re.search(r"[*?\[]", text) or is_file(user_path(text)):
             found.append(text)
             continue
-        files = [path for path in glob.glob(str(Path(text).expanduser()), recursive=True) if Path(path).is_file()]
+        files = [path for path in glob.glob(str(user_path(text)), recursive=True) if is_file(path)]
         if not files:
             raise UsageError(
                 f"--encoder '{text}' matches no file in {Path.cwd()}"
-                if not Path(text).expanduser().is_absolute()
+                if not user_path(text).is_absolute()
                 else f"--encoder '{text}' matches no file",
                 "a pattern that at least one checkpoint file matches",
                 "check the folder; keep the quotes, so that the shell does not take the pattern first",

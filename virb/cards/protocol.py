@@ -7,22 +7,24 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from virb.cards.card import Card, Frozen
-from virb.cards.task import Positive, Rate, Task
+from virb.cards.task import Batch, Few, Positive, Rate, Task
 from virb.core.digest import digest
 from virb.core.errors import CardError, Unsuited
+
+MOST_SETTINGS = 64
 
 
 class Grid(Frozen):
     """How heads are trained: the grid of settings and everything that all settings share."""
 
     optimiser: Literal["adamw", "adam"]
-    batch: Positive
+    batch: Batch
     epochs: Positive
     schedule: Literal["cosine", "constant"]
-    learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)]
-    weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+    learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1, max_length=MOST_SETTINGS)]
+    weight_decays: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=MOST_SETTINGS)]
     """With adam the factor of an L2 penalty, as logistic regression has it; with adamw decoupled, times the rate."""
-    seeds: Positive
+    seeds: Few
 
     @property
     def published(self) -> bool:
@@ -41,7 +43,7 @@ class Grid(Frozen):
 class Training(Grid):
     """The training of image-level heads."""
 
-    standardise: Annotated[tuple[bool, ...], Field(min_length=1)]
+    standardise: Annotated[tuple[bool, ...], Field(min_length=1, max_length=2)]
 
 
 class PixelTraining(Grid):
@@ -50,7 +52,7 @@ class PixelTraining(Grid):
     head: Literal["card", "dense_linear", "published"]
     """`card`: the head that the task's card names; `dense_linear`: the light one for every task; `published`: that of
     the 2021 paper for what the card names, with the paper's target and metric."""
-    search_seeds: Positive
+    search_seeds: Few
     """Every setting is trained with these many seeds, the chosen one with the rest of them too."""
     augment: bool = False
     """Whether the colours of training pictures are changed each time they are seen, for published heads."""
@@ -74,7 +76,7 @@ class Tiles(Frozen):
 
     overlap: Annotated[float, Field(ge=0, le=0.9)]
     """The part of a side that neighbouring tiles of the test share, or more."""
-    crops: Positive | None = None
+    crops: Few | None = None
     """Boxes drawn in each training picture, of which every epoch takes the next; None: one for each epoch."""
 
 
@@ -82,7 +84,7 @@ class Neighbours(Frozen):
     """Nearest neighbours in the stead of trained heads; there is nothing to seed."""
 
     neighbours: tuple[Positive, ...]
-    seeds: Positive = 1
+    seeds: Few = 1
     epochs: ClassVar[int] = 0
     published: ClassVar[bool] = False
 
@@ -109,7 +111,7 @@ class Protocol(Card):
     published: bool = False
     """Epochs, batch and learning rate are the paper's, per task, and stand on the task card."""
     image: Training | None = None
-    neighbours: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = ()
+    neighbours: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(max_length=MOST_SETTINGS)] = ()
     """Image-level tasks ask so many nearest training samples instead of training a head, as many as do best."""
     pixel: PixelTraining | None = None
     """None: this protocol does not train pixel-wise heads."""

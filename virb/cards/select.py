@@ -13,7 +13,7 @@ from virb.cards.protocol import Protocol
 from virb.cards.task import Task
 from virb.cards.yaml_files import Registry
 from virb.core.errors import UsageError
-from virb.core.paths import card_folder
+from virb.core.paths import card_folder, user_path
 
 TASKS, ENCODERS, PROTOCOLS = Registry("tasks"), Registry("encoders"), Registry("protocols")
 GROUPS = (
@@ -116,7 +116,7 @@ def _papers() -> list[tuple[set[str], str]]:
 
 def card_file(text: str) -> Path | None:
     """Return the path that a text on the command line is, if it is one of a card."""
-    return Path(text).expanduser() if text.endswith((".yaml", ".yml")) else None
+    return user_path(text) if text.endswith((".yaml", ".yml")) else None
 
 
 def protocol(name: str) -> Protocol:

@@ -29,7 +29,12 @@ PixelMetric = Literal[
 ]  # fmt: skip
 
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=10**15)]
+Few = Annotated[int, Field(ge=1, le=100)]
+"""A count of what is held in memory at once, such as frames and seeds."""
+Side = Annotated[int, Field(ge=1, le=2048)]
+"""Pixels of a picture's side, as an encoder sees it."""
+Batch = Annotated[int, Field(ge=1, le=1 << 20)]
 
 
 Rate = Annotated[float, Field(gt=0, lt=10)]
@@ -39,7 +44,7 @@ class Published(Frozen):
     """The numbers of the 2021 paper's configuration for one task, from its code and history."""
 
     epochs: Positive
-    batch: Positive
+    batch: Batch
     learning_rate: Rate
     comparable: bool
     reason: str = ""
@@ -64,7 +69,7 @@ class Task(Card):
     open: bool = False
     dataset: str
     target: str
-    frames: Positive = 1
+    frames: Few = 1
     geometry: Literal["squash", "tiles"] = "squash"
     """`tiles`: pictures too large for one view are trained on crops and tested in overlapping tiles."""
     head: ImageHead | PixelHead

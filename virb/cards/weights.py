@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from virb.core.errors import nearest
 
@@ -89,6 +90,15 @@ class Weights:
         if self.scheme == "python":
             return f"python:{last.rstrip(':')}"
         return self.text if ":" in self.text else last
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text that begins like an address has a host, and a port that is one."""
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def meant(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import re
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import yaml
 
 from virb.core.errors import CardError, UsageError, did_you_mean
 from virb.core.paths import card_folder
+from virb.core.text import cut
 
 _LARGEST, _DEEPEST, _LONGEST = 256 << 10, 8, 10_000
 """Bytes, nesting and parts of a card: far above any honest one, far below what hangs or crashes a parser."""
+_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+"""What no name, path or title holds; many systems end a path at NUL, or refuse it with an error of their own."""
 _SHAPE = "a flat 'key: value' file"
 _REMEDY = "correct the card and try again"
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -36,9 +40,14 @@ class _StrictLoader(_Base):  # type: ignore[misc]
         return mapping
 
 
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})$")
+_FLOAT = re.compile(r"([-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$")
+_NUMBERS = {"tag:yaml.org,2002:int": _INTEGER, "tag:yaml.org,2002:float": _FLOAT}
+"""Numbers are written in decimals. YAML takes 0x10 for 16, 010 for 8 and 1:30 for 90; here they stay text."""
+
 # Dates stay text: nothing on a card is a date, and a title may look like one.
 _StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    first: [(tag, _NUMBERS.get(tag, pattern)) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
     for first, resolvers in _Base.yaml_implicit_resolvers.items()
 }
 
@@ -51,10 +60,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.load(text, Loader=_StrictLoader)  # a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         reason = str(error).replace('in "<unicode string>", ', "at ")
-        raise CardError(f"{path} is not valid YAML: {reason}", _SHAPE, _REMEDY) from error
+        raise CardError(f"{path} is not valid YAML: {cut(reason, 400)}", _SHAPE, _REMEDY) from error
     if not isinstance(content, dict):
         raise CardError(f"{path} holds no mapping of names to values", _SHAPE, _REMEDY)
+    for word in _words(content):
+        if _CONTROL.search(word):
+            raise CardError(f"{path} has a control character in {cut(ascii(word))}", "plain text", _REMEDY)
     return content
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Yield every text in a tree of values, keys too."""
+    if isinstance(value, str):
+        yield value
+    for inner in (*value, *value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _words(inner)
 
 
 def _text(path: Path) -> str:
@@ -77,6 +97,7 @@ def _refuse_bombs(text: str, path: Path) -> None:
             "repeats itself by an alias ('*name')": isinstance(event, yaml.AliasEvent),
             f"is nested more than {_DEEPEST} deep": depth > _DEEPEST,
             f"has more than {_LONGEST:,} parts": count > _LONGEST,
+            "names a type ('!'), which no card needs": getattr(event, "tag", None) is not None,
         }
         for problem, there in found.items():
             if there:
@@ -99,7 +120,7 @@ class Registry:
             return card_folder(self.kind) / f"{name}.yaml"
         known = [*self.names(), *also_known]
         raise UsageError(
-            f"there is no {self.kind.rstrip('s')} '{name}'{did_you_mean(name, known)}",
+            f"there is no {self.kind.rstrip('s')} '{cut(name)}'{did_you_mean(name, known)}",
             "one of " + ", ".join(known),
             f"list them with 'virb {self.kind} list'" if self.kind != "protocols" else "choose one of these",
         )

@@ -15,6 +15,7 @@ from virb.cards.select import ENCODERS, GROUPS, TASKS
 from virb.cards.task import Task
 from virb.cards.yaml_files import read_yaml
 from virb.core.errors import UsageError, VirbError
+from virb.core.paths import user_path
 from virb.core.types import Dataset
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def check_path(text: str) -> list[Clause]:
     """Return every check of a card file or a python file, the first failure of a kind ending what builds on it."""
     if re.search(r"\.py(:\w*)?$", text):
         return list(_encoder(text))
-    path = Path(text).expanduser()
+    path = user_path(text)
     if path.suffix not in (".yaml", ".yml"):
         raise UsageError(
             f"{text} is neither a card nor a python file",

@@ -12,7 +12,7 @@ import typer
 from virb.cli.options import Data, Json, Sample
 from virb.cli.printing import columns, json_asked, say
 from virb.core.errors import UsageError, did_you_mean
-from virb.core.paths import data_folder
+from virb.core.paths import data_folder, user_path
 
 if TYPE_CHECKING:
     from virb.data.shelf import ShelfRow
@@ -122,7 +122,7 @@ def sample(
     with Relay(choose(), "sample world: {}", "images") as relay:
         root = ensure(
             names or DATASETS,
-            folder=out and out.expanduser(),
+            folder=out and user_path(out),
             size=size,
             seed=seed,
             difficulty=difficulty,
@@ -146,7 +146,7 @@ def show(
     """Draw a contact sheet: samples of every split with their targets, to see that the two belong together."""
     dataset, target = _aim(name, target)
     root = _root(data, sample, [dataset])
-    place = (out or Path(f"{name}.png")).expanduser()
+    place = user_path(out or f"{name}.png")
     if place.suffix.lower() != ".png":
         raise UsageError(f"--out {place}", "a file that ends with .png", "name the file so, or leave --out out")
     from virb.core.paths import written_whole

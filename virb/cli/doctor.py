@@ -15,10 +15,10 @@ from virb.cli.printing import say
 def doctor(data: Data = None, out: Out = Path("results"), json_output: Json = False) -> None:
     """Look at versions, device, memory, disk, threads, data, cache and permissions; say what to do about each."""
     from virb.checks.doctor import examine
-    from virb.core.paths import cache_folder
+    from virb.core.paths import cache_folder, user_path
 
     found = []
-    for check in examine(data, out.expanduser(), cache_folder()):
+    for check in examine(data, user_path(out), cache_folder()):
         found.append(check)
         if not json_output:
             remedy = f" -> {check.remedy}" if check.remedy else ""

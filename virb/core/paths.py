@@ -36,7 +36,7 @@ def cache_folder() -> Path:
     """Return `$VIRB_CACHE`, or the place where this system's programs keep what can be made again."""
     chosen = os.environ.get("VIRB_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return user_path(chosen)
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "virb"
     if sys.platform == "win32":
@@ -44,9 +44,29 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "virb"
 
 
+def user_path(text: str | Path) -> Path:
+    """Return a path as a user types it; where `~name` is nobody's home it is a file's name like any other."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def physical_memory() -> int | None:
+    """Return the bytes of memory that this machine has, where the system tells."""
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return None
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def is_file(path: str | Path) -> bool:
+    """Tell whether there is such a file; a name that no system takes, such as one of 300 letters, is none."""
+    return os.path.isfile(path)
+
+
 def data_folder(given: str | Path | None) -> Path:
     """Return the folder with the data sets: the given one, else `$VIRB_DATA`, else `data` here."""
-    return Path(given or os.environ.get("VIRB_DATA") or "data").expanduser()
+    return user_path(given or os.environ.get("VIRB_DATA") or "data")
 
 
 _STRAYS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found"}

@@ -17,6 +17,11 @@ def many(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
+def cut(text: str, longest: int = 100) -> str:
+    """Return the beginning of a stranger's text; what is cut is marked."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def clean(text: str) -> str:
     """Return a text on one line without anything that a terminal would act on or that hides or turns letters."""
     return "".join(letter if _harmless(letter) else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))

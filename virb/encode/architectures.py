@@ -12,9 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from virb.core.errors import UsageError, did_you_mean
+from virb.core.paths import physical_memory
+from virb.core.text import cut
 
 Value = int | float | bool | str | tuple[int, ...] | None
 LARGEST = 1 << 14
+LONGEST = 500
+DEEPEST = 256
+"""More blocks than any network has."""
+LIMITS: dict[str, float] = {
+    "depth": DEEPEST, "img_size": 2048, "patch_size": 256, "mlp_ratio": 64, "reg_tokens": 1024, "window_size": 256,
+}  # fmt: skip
+"""What an option may be where less than `LARGEST` is too much: what is built from it takes time or memory even without
+numbers in it, or is asked of every picture."""
 OPTIONS = frozenset(
     """
     img_size patch_size embed_dim depth num_heads mlp_ratio class_token reg_tokens no_embed_class init_values pre_norm
@@ -40,6 +50,8 @@ class Architecture:
     @classmethod
     def parse(cls, text: str) -> Architecture:
         """Return the architecture of a text, or an error that says what is wrong with it."""
+        if len(text) > LONGEST:
+            raise _unreadable(text, f"it has {len(text):,} letters, and none needs more than {LONGEST}")
         found = re.fullmatch(r"([\w.-]+)(?:\((.*)\))?", text.strip())
         if found is None:
             raise _unreadable(text, "it is no name, and no name with options in brackets")
@@ -60,7 +72,10 @@ def _options(text: str, inner: str) -> dict[str, Value]:
         if name not in OPTIONS:
             raise _unreadable(text, f"there is no option '{name}'{did_you_mean(name, OPTIONS)}")
         if not _is_value(value):
-            raise _unreadable(text, f"{name} cannot be {value!r}"[:120])
+            raise _unreadable(text, f"{name} cannot be {cut(repr(value))}")
+        if _size(value) > LIMITS.get(name, LARGEST) or (name == "layers" and sum(_numbers(value)) > DEEPEST):
+            most = f"{DEEPEST} in all" if name == "layers" else f"{LIMITS[name]:g}"
+            raise _unreadable(text, f"{name} is {cut(repr(value))}, and the most is {most}")
     return options
 
 
@@ -72,9 +87,18 @@ def _is_value(value: Any) -> bool:
     )
 
 
+def _numbers(value: Value) -> tuple[float, ...]:
+    parts = value if isinstance(value, tuple) else (value,)
+    return tuple(part for part in parts if isinstance(part, (int, float)))
+
+
+def _size(value: Value) -> float:
+    return max(_numbers(value), default=0)
+
+
 def _unreadable(text: str, why: str) -> UsageError:
     return UsageError(
-        f"'{text}' is no architecture: {why}",
+        f"'{cut(text)}' is no architecture: {why}",
         "a name of timm's, such as resnet50 or vit_small_patch16_224(patch_size=8)",
         "'virb encoders inspect FILE' prints what a file asks for",
     )
@@ -86,7 +110,7 @@ def _check_name(name: str) -> None:
     if not timm.is_model(name.split(".")[0]):
         known = timm.list_models()
         raise UsageError(
-            f"timm has no architecture '{name}'{did_you_mean(name, known)}",
+            f"timm has no architecture '{cut(name)}'{did_you_mean(name, known)}",
             f"one of timm's {len(known):,} names",
             "list them with: python -c \"import timm; print(timm.list_models('*resnet*'))\"",
         )
@@ -103,11 +127,11 @@ def create(text: str | Architecture, pretrained: bool = False) -> Any:
         options["channels"] = _widened(architecture)
     try:
         model: Any = _made(timm.create_model, architecture.name, pretrained, options)
-    except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
+    except Exception as error:  # of options that do not go together timm complains in any way
         if not architecture.options:
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _unreadable(str(architecture), f"timm cannot build it ({reason})"[:200]) from error
+        raise _unreadable(str(architecture), f"timm cannot build it ({cut(reason)})") from error
     if not hasattr(model, "forward_intermediates"):
         raise UsageError(
             f"timm's {architecture.name} offers no forward_intermediates",
@@ -168,3 +192,20 @@ def _replace_stem(model: Any) -> None:
     model.maxpool = nn.Identity()
     for stage in model.feature_info:
         stage["reduction"] = max(1, stage["reduction"] // (2 if stage["module"] == "act1" else 4))
+
+
+def check_fits(text: str) -> None:
+    """Refuse a network whose numbers take more than this machine's memory; it is built without them to find out."""
+    import torch
+
+    memory = physical_memory()
+    with torch.device("meta"):
+        model = create(text)
+    held = (*model.parameters(), *model.buffers())
+    wanted = sum(tensor.numel() * tensor.element_size() for tensor in held)
+    if memory is not None and wanted > memory:
+        raise UsageError(
+            f"{cut(text)} takes {wanted / 1e9:,.0f} GB, and this machine has {memory / 1e9:,.0f} GB of memory",
+            "a network that fits into memory",
+            "choose a smaller one, or a larger machine",
+        )

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import CheckpointError, UsageError
 from virb.core.fetch import download
-from virb.core.paths import cache_folder
+from virb.core.paths import cache_folder, is_file
 from virb.core.progress import Progress
 
 
@@ -31,7 +31,7 @@ def weights_place(card: EncoderCard) -> Path:
 def local(card: EncoderCard) -> EncoderCard:
     """Return the card with its weights as a file that is there, or say how to get it."""
     place = weights_place(card)
-    if place.is_file():
+    if is_file(place):
         return card.model_copy(update={"weights": str(place)})
     if card.address is None:
         raise UsageError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from virb.core.errors import UsageError, VirbError, did_you_mean
 from virb.core.npz import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
-from virb.core.paths import reference_folder
+from virb.core.paths import reference_folder, user_path
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
 from virb.metrics.stats import interval
 from virb.records.published import SETS, Reference, read_references
@@ -66,7 +66,7 @@ def _record_files(place: Path) -> list[Path]:
 
 def _resolve(place: str) -> Path:
     """Return the folder that a name stands for: a folder that is there, else a set that virb ships."""
-    folder = Path(place).expanduser()
+    folder = user_path(place)
     if folder.is_dir():
         return folder
     if place in SETS:

@@ -10,7 +10,7 @@ import torch
 from virb.cards.protocol import Protocol
 from virb.cards.select import protocol
 from virb.core.errors import MissingData, UsageError
-from virb.core.paths import cache_folder, data_folder
+from virb.core.paths import cache_folder, data_folder, user_path
 from virb.data.images import default_workers
 from virb.encode.cache import Cache
 from virb.encode.features import PRECISIONS
@@ -101,7 +101,7 @@ class Asked:
             root=root,
             protocol=protocol(_protocol_name(self.protocol, self.probe, self.sample)),
             source="sample" if self.sample else "real",
-            out=Path(self.out).expanduser(),
+            out=user_path(self.out),
             device=choose_device(self.device),
             precision=self.precision,
             limit=self.limit,

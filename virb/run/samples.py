@@ -10,6 +10,7 @@ import numpy as np
 
 from virb.cards.select import Selection
 from virb.core.errors import UsageError, did_you_mean
+from virb.core.paths import user_path
 from virb.core.types import SPLITS, Images, Pool, Split
 from virb.data.tiles import Pieces
 from virb.encode.encoded import Encoded
@@ -48,7 +49,7 @@ def task_samples(selection: Selection, split: str, options: Options) -> SampleSe
 
 def pictures(files: Sequence[str | Path]) -> SampleSet:
     """Return picture files as samples without targets, each under its own name."""
-    paths = tuple(Path(file).expanduser() for file in files)
+    paths = tuple(user_path(file) for file in files)
     if not paths:
         raise UsageError("no picture was given", "at least one file", "pass a list of paths")
     if lost := next((path for path in paths if not path.is_file()), None):

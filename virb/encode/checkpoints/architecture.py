@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 
-from virb.encode.architectures import Architecture, Value
+from virb.encode.architectures import DEEPEST, Architecture, Value
 from virb.encode.checkpoints.naming import Family
-from virb.encode.checkpoints.shapes import DEEPEST, Shapes, depths_of, problems, shapes_of, usual
+from virb.encode.checkpoints.shapes import Shapes, depths_of, problems, shapes_of, usual
 from virb.encode.checkpoints.tables import Sketch, blocks, named, sketches
 from virb.encode.checkpoints.vits import Hints, infer_vit
 

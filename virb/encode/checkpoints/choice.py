@@ -6,7 +6,7 @@ A prefix is whatever stands before a backbone's names, through dictionaries and 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -24,6 +24,8 @@ _LAST = re.compile(
 _NEVER = re.compile(r"text|text_model|text_encoder|text_tower|bert|decoder|lang_encoder")
 SHARE = 0.5
 """A network with fewer blocks than this share of the largest's is a part of something else."""
+PLACES = 200
+"""How many of the largest networks in a file are compared; no author's file has more than a few."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Candidate:
     naming: Naming
     prefix: str
     votes: int
+    names: tuple[str, ...] = ()
+    """The tensors that speak for it, where its naming is one of those known."""
 
     @property
     def rank(self) -> tuple[int, int, int, int]:
@@ -51,13 +55,14 @@ class Candidate:
 def candidates(names: Iterable[str]) -> list[Candidate]:
     """Return every place where names of a known backbone lie, the likeliest first."""
     names = list(names)
-    votes: Counter[tuple[int, str]] = Counter()
+    speaking: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     for number, naming in enumerate(namings()):
         for name in names:
             prefix = naming.prefix(name)
             if prefix is not None:
-                votes[number, prefix] += 1
-    found = [Candidate(namings()[number], prefix, count) for (number, prefix), count in votes.items()]
+                speaking[number, prefix].append(name)
+    largest = sorted(speaking.items(), key=lambda place: -len(place[1]))[:PLACES]
+    found = [Candidate(namings()[number], prefix, len(own), tuple(own)) for (number, prefix), own in largest]
     found = [one for one in found if _has_also(one, names)]
     most = max((one.votes for one in found), default=0)
     return sorted((one for one in found if one.votes >= SHARE * most), key=lambda one: one.rank)
@@ -74,7 +79,7 @@ def by_names(names: Iterable[str], wanted: Iterable[str]) -> list[Candidate]:
         if end in known and not end.endswith("num_batches_tracked")
     )
     most = max(votes.values(), default=0)
-    found = [Candidate(plain, prefix, count) for prefix, count in votes.items() if count >= SHARE * most]
+    found = [Candidate(plain, prefix, count) for prefix, count in votes.most_common(PLACES) if count >= SHARE * most]
     return sorted(found, key=lambda one: one.rank)
 
 
@@ -86,8 +91,8 @@ def _endings(name: str) -> list[str]:
 def _has_also(one: Candidate, names: Iterable[str]) -> bool:
     if not one.naming.also:
         return True
-    pattern = re.compile(re.escape(one.prefix) + f"(?:{one.naming.also})")
-    return any(pattern.fullmatch(name) for name in names)
+    pattern = re.compile(one.naming.also)
+    return any(pattern.fullmatch(name, len(one.prefix)) for name in names if name.startswith(one.prefix))
 
 
 def asked(found: Iterable[Candidate], prefix: str) -> list[Candidate]:

@@ -7,12 +7,14 @@ from typing import Any
 
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import CheckpointError
+from virb.core.text import cut
 from virb.encode.checkpoints.load import facts_of, load, view
 from virb.encode.checkpoints.understand import Understanding
 from virb.encode.encoder import Encoder
 
 SIZE = 224
 SHOWN = 8
+MOST_PARTS = 64
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,11 @@ def _count(shape: tuple[int, ...]) -> int:
 
 def _words(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} ({count})" for name, count in value.items()) or "-"
+        value = [f"{cut(name)} ({count})" for name, count in value.items()]
+        return _words(value) if len(value) > MOST_PARTS else ", ".join(value) or "-"
     if isinstance(value, list):
         more = f", … ({len(value)} in all)" if len(value) > SHOWN else ""
-        return ", ".join(map(str, value[:SHOWN])) + more or "-"
+        return ", ".join(cut(str(part), 160) for part in value[:SHOWN]) + more or "-"
     if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
         return "; ".join(value) or "-"
     if isinstance(value, tuple):

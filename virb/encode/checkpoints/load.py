@@ -10,6 +10,7 @@ import torch
 
 from virb.cards.encoder import CheckpointFacts, EncoderCard, Triple
 from virb.core.errors import CheckpointError
+from virb.core.text import cut
 from virb.encode.architectures import create
 from virb.encode.checkpoints import beside
 from virb.encode.checkpoints.notes import conventions
@@ -22,6 +23,8 @@ CLIP_STD: Triple = (0.26862954, 0.26130258, 0.27577711)
 INCEPTION: Triple = (0.5, 0.5, 0.5)
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 SLACK = 1 << 20
+LARGEST_TABLES = 256 << 20
+"""What a network may hold beside its tensors, such as tables of places, over the size of its file."""
 
 
 def load(card: EncoderCard, understood: Understanding, known: tuple[Triple, Triple] | None = None) -> Encoder:
@@ -46,7 +49,7 @@ def check(understood: Understanding) -> None:
         raise CheckpointError(
             f"{understood.path} does not fill {one.architecture}, {kind}: {fits} of "
             f"{len(one.wanted)} backbone tensors match; {'; '.join(parts)}",
-            f"every backbone tensor of {one.architecture}, behind the prefix '{one.candidate.prefix}'",
+            f"every backbone tensor of {one.architecture}, behind the prefix '{cut(one.candidate.prefix)}'",
             _remedy(understood),
         )
     taken = {name: one.found[name] for name in one.wanted if name in one.found and name not in understood.allowed}
@@ -67,21 +70,22 @@ def _remedy(understood: Understanding) -> str:
         whole = f"{one.architecture.name}({', '.join([*options, 'img_size=(HEIGHT, WIDTH)'])})"
         ways.append(f"--arch '{whole}', in pixels, where its positions are no square")
     if understood.others:
-        ways.append("--prefix " + " or ".join(part.rstrip(".") or "''" for part in understood.others[:3]))
+        ways.append("--prefix " + " or ".join(cut(part.rstrip(".")) or "''" for part in understood.others[:3]))
     first = understood.faults()[0][1][0]
-    ways.append(f"--allow-missing PATTERN (such as '{first}') where it may be so, which the record then says")
+    ways.append(f"--allow-missing PATTERN (such as '{cut(first)}') where it may be so, which the record then says")
     return "; ".join(ways)
 
 
 def _some(understood: Understanding, names: list[str]) -> str:
-    return ", ".join(understood.describe(name) for name in names[:4]) + (", …" if len(names) > 4 else "")
+    return ", ".join(cut(understood.describe(name), 160) for name in names[:4]) + (", …" if len(names) > 4 else "")
 
 
 def _check_types(understood: Understanding, taken: Mapping[str, Stored]) -> None:
     for name, stored in taken.items():
         if stored.dtype not in FLOATS and not name.endswith("num_batches_tracked"):
             raise unusable(
-                understood.path, f"{understood.describe(name)} is of type {stored.dtype}, not {', '.join(FLOATS)}"
+                understood.path,
+                f"{cut(understood.describe(name))} is of type {cut(stored.dtype)}, not {', '.join(FLOATS)}",
             )
 
 
@@ -103,7 +107,10 @@ def _filled(understood: Understanding) -> Any:
     with torch.device("meta"):
         model = create(one.architecture)
     persistent = model.state_dict()
-    hidden = any(name not in persistent for name, _ in model.named_buffers())
+    beside = [buffer for name, buffer in model.named_buffers() if name not in persistent]
+    hidden, own = bool(beside), sum(buffer.numel() * buffer.element_size() for buffer in beside)
+    if own > LARGEST_TABLES + _file_size(understood.path, understood):
+        raise unusable(understood.path, f"tables of {own:,} bytes would have to be made for {one.architecture}")
     whole = not understood.allowed and not hidden
     if not whole:
         with torch.random.fork_rng(devices=[]):

@@ -7,7 +7,7 @@ themselves are in `namings.yaml`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -17,7 +17,7 @@ import torch
 from virb.encode.checkpoints.safe import Stored
 
 Family = Literal["resnet", "clip_resnet", "vit", "convnext", "swin", "swinv2", "efficientnet", "regnet"]
-_PARTS = (("query", "key", "value"), ("q", "k", "v"), ("gate", "up"))
+PARTS = (("query", "key", "value"), ("q", "k", "v"), ("gate", "up"))
 """What libraries keep apart and timm in one tensor, from its first rows to its last."""
 
 
@@ -48,29 +48,6 @@ class Naming:
                 return _filled(replacement, found)
         return key
 
-    def in_file(self, name: str, keys: Iterable[str]) -> str:
-        """Return what a tensor of timm's name would be called in a file with such keys, if that can be told."""
-        present = set(keys)
-        names = (
-            name,
-            *(f"{name}.{part}" for parts in _PARTS for part in parts),
-            re.sub(r"\b[qv]_bias$", "qkv.bias", name),
-        )
-        found = [
-            key
-            for key in dict.fromkeys((*self._literal(), *_siblings(present)))
-            if key not in present and self.rename(key) in names
-        ]
-        return max(found, key=lambda key: _likelihood(key, present), default=name)
-
-    def _literal(self) -> Iterator[str]:
-        """Yield the keys of rules that hold no numbers."""
-        for pattern, _ in self.rules:
-            if "\\d" not in pattern and "[" not in pattern:
-                choice = re.search(r"\(([\w|]+)\)", pattern)
-                for word in choice[1].split("|") if choice else ("",):
-                    yield (pattern.replace(choice[0], word) if choice else pattern).replace("\\.", ".")
-
 
 def _filled(name: str, found: re.Match[str]) -> str:
     """Return a name with the parts of a key in it; `{1-3}` is the first part's number less three."""
@@ -80,42 +57,6 @@ def _filled(name: str, found: re.Match[str]) -> str:
         return str({"+": number + other, "-": number - other, "/": number // other}[place[2]])
 
     return found.expand(re.sub(r"\{(\d)([-+/])(\d)\}", counted, name))
-
-
-def _likelihood(key: str, present: set[str]) -> tuple[bool, bool, int]:
-    """Sorts what a lost tensor may be called: its layer is no block of layers, has other tensors, or such neighbours.
-
-    Blocks may be counted in chunks, and the last convolution of a network may have any number.
-    """
-    stem = key.rpartition(".")[0] + "."
-    beside = [other.removeprefix(stem) for other in present if other.startswith(stem)]
-    plain = not any("." in other for other in beside)
-    return plain, plain and bool(beside), max(_shared(key, other) for other in present)
-
-
-def _shared(key: str, other: str) -> int:
-    """Return how many characters two keys share from the start."""
-    return next(
-        (place for place, (a, b) in enumerate(zip(key, other, strict=False)) if a != b), min(len(key), len(other))
-    )
-
-
-def _siblings(keys: Iterable[str]) -> Iterator[str]:
-    """Yield keys, and those that differ from one in a number or in their last part."""
-    most = 1 + max((int(number) for key in keys for number in re.findall(r"(?<!\d)\d{1,3}(?!\d)", key)), default=0)
-    seen: set[str] = set()
-    endings = sorted({key.rpartition(".")[2] for key in keys})
-    for stem in dict.fromkeys(key.rpartition(".")[0] for key in keys):
-        seen |= {f"{stem}.{ending}" for ending in endings}
-    yield from seen
-    for key in keys:
-        pieces = re.split(r"(\d+)", key)
-        for place in range(1, len(pieces), 2):
-            for number in range(most + 1):
-                other = "".join((*pieces[:place], str(number), *pieces[place + 1 :]))
-                if other not in seen:
-                    seen.add(other)
-                    yield other
 
 
 def rename(naming: Naming, found: Mapping[str, Stored]) -> tuple[dict[str, Stored], dict[str, str]]:
@@ -144,7 +85,7 @@ def rename(naming: Naming, found: Mapping[str, Stored]) -> tuple[dict[str, Store
 
 def _packed(renamed: Mapping[str, Stored]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the names of tensors whose parts are all there, apart."""
-    for names in _PARTS:
+    for names in PARTS:
         for key in [key for key in renamed if key.endswith(f".{names[0]}")]:
             stem = key.rpartition(".")[0]
             parts = [renamed.get(f"{stem}.{name}") for name in names]

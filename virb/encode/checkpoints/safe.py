@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import mmap
 import struct
 import zipfile
@@ -16,16 +17,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from virb.core.errors import CheckpointError
-from virb.encode.checkpoints.machine import Described, Inert, NotRead, Refused, Storage, read_pickle
+from virb.core.text import cut
+from virb.encode.checkpoints.archive import Entry, entries_of
+from virb.encode.checkpoints.machine import DIMENSIONS, Budget, Described, NotRead, Refused, Storage, read_pickle
+from virb.encode.checkpoints.walk import tensors_of
 
 LARGEST_PICKLE = 256 << 20
 LARGEST_INDEX = 64 << 20
-NESTING = 16
+LARGEST_HEADER = 16 << 20
+_CHUNK = 1 << 20
+LARGEST_TENSOR = 1 << 40
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _SAFETENSORS = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
@@ -65,7 +71,7 @@ class Contents:
 def read_contents(path: Path) -> Contents:
     """Return what a file holds, or an error that says why it is not read."""
     try:
-        contents = _open(path)
+        contents = _open(path, Budget())
     except Refused as refusal:
         raise refused(path, str(refusal)) from None
     except NotRead as reason:
@@ -100,17 +106,17 @@ def refused(path: Path, dotted: str) -> CheckpointError:
     )
 
 
-def _open(path: Path) -> Contents:
+def _open(path: Path, budget: Budget) -> Contents:
     with open(path, "rb") as stream:
         head = stream.read(512)
     if head.startswith(b"PK"):
-        return _read_zip(path)
+        return _read_zip(path, budget)
     if len(head) > 8 and head[8:9] == b"{":
         return Contents("safetensors", *_flat(_safetensors(path)))
     if head.lstrip().startswith(b"{") and path.suffix == ".json":
-        return _read_index(path)
+        return _read_index(path, budget)
     if head.startswith(b"\x80"):
-        return _read_legacy(path)
+        return _read_legacy(path, budget)
     for magic, place, name in ((b"\x1f\x8b", 0, "a gzip archive"), (b"ustar", 257, "a tar archive")):
         if head[place : place + len(magic)] == magic:
             raise NotRead(f"it is {name}: unpack it, or where torch wrote it before 2017, re-save it")
@@ -124,20 +130,31 @@ def _safetensors(path: Path) -> dict[str, Stored]:
     """
     from safetensors import SafetensorError, safe_open
 
+    with open(path, "rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+    if LARGEST_HEADER < length < path.stat().st_size:
+        raise NotRead(f"its safetensors header is larger than {LARGEST_HEADER >> 20} MiB")
     try:
         with safe_open(path, framework="pt"):
             pass
     except SafetensorError as error:
-        raise NotRead(f"its safetensors header is broken ({error})"[:200]) from error
+        raise NotRead(f"its safetensors header is broken ({cut(str(error))})") from error
     with open(path, "rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
+        header = json.loads(stream.read(8 + length)[8:], object_pairs_hook=_once)
     found = {}
     for name, part in header.items():
         if name != "__metadata__":
             kind, shape, (start, end) = part["dtype"], tuple(part["shape"]), part["data_offsets"]
             dtype, span = _SAFETENSORS.get(kind, kind), _Span(path, 8 + length + start, end - start)
             found[name] = Stored(shape, dtype, partial(_dense, span, dtype, shape), (path, name))
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object whose keys stand in it once: of two, readers take the first or the last."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise NotRead("its header has a key twice")
     return found
 
 
@@ -148,7 +165,7 @@ def _dense(span: _Span, dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.frombuffer(span.read(), dtype=kind).reshape(shape) if span.size else torch.empty(shape, dtype=kind)
 
 
-def _read_index(path: Path) -> Contents:
+def _read_index(path: Path, budget: Budget) -> Contents:
     """Return the tensors of all shards that an index names; they lie beside it."""
     if path.stat().st_size > LARGEST_INDEX:
         raise NotRead(f"as an index of shards it is too large (over {LARGEST_INDEX >> 20} MiB)")
@@ -159,16 +176,16 @@ def _read_index(path: Path) -> Contents:
     tensors: dict[str, Stored] = {}
     for shard in sorted(set(names.values())):
         if shard in ("", ".", "..") or "/" in shard or "\\" in shard or "\0" in shard:
-            raise NotRead(f"its shard {shard!r} does not lie beside it")
+            raise NotRead(f"its shard {cut(shard)!r} does not lie beside it")
         if not (path.parent / shard).is_file():
-            raise NotRead(f"its shard {shard} is not there")
-        part = _open(path.parent / shard) if not shard.endswith(".json") else None
+            raise NotRead(f"its shard {cut(shard)} is not there")
+        part = _open(path.parent / shard, budget) if not shard.endswith(".json") else None
         if part is None:
-            raise NotRead(f"its shard {shard} is an index itself")
+            raise NotRead(f"its shard {cut(shard)} is an index itself")
         tensors.update(part.tensors)
     lost = [name for name in names if name not in tensors]
     if lost:
-        raise NotRead(f"its shards lack {len(lost)} tensors, the first is {lost[0]}")
+        raise NotRead(f"its shards lack {len(lost)} tensors, the first is {cut(lost[0])}")
     return Contents("sharded safetensors", *_flat({name: tensors[name] for name in names}))
 
 
@@ -182,82 +199,90 @@ class _Span:
     checksum: int | None = None
 
     def read(self) -> bytearray:
-        buffer = bytearray(self.size)
-        with open(self.path, "rb") as stream:
-            stream.seek(self.start)
-            if stream.readinto(buffer) != self.size:
-                raise unusable(self.path, "it ends before its last tensor")
-        if self.checksum is not None and zlib.crc32(buffer) != self.checksum:
-            raise unusable(self.path, f"its bytes from {self.start:,} on do not fit their checksum: it is damaged")
+        """Return all of it, as it was written."""
+        buffer = self.part(0, self.size)
+        self._compare(zlib.crc32(buffer) if self.checksum is not None else None)
         return buffer
 
+    def part(self, start: int, size: int) -> bytearray:
+        """Return some bytes of it; many tensors may share one storage, and each would read all of it."""
+        buffer = bytearray(size)
+        with open(self.path, "rb") as stream:
+            stream.seek(self.start + start)
+            if stream.readinto(buffer) != size:
+                raise unusable(self.path, "it ends before its last tensor")
+        return buffer
 
-def _read_zip(path: Path) -> Contents:
-    size = path.stat().st_size
-    with zipfile.ZipFile(path) as archive:
-        entries = {info.filename: info for info in archive.infolist()}
-        if len(entries) != len(archive.infolist()):
-            raise NotRead("two entries of its archive share a name")
+    def check(self) -> None:
+        """Refuse it where it is not as it was written."""
+        found: int | None = None
+        for start in range(0, self.size if self.checksum is not None else 0, _CHUNK):
+            found = zlib.crc32(self.part(start, min(_CHUNK, self.size - start)), found or 0)
+        self._compare(found)
+
+    def _compare(self, found: int | None) -> None:
+        if found is not None and found != self.checksum:
+            raise unusable(self.path, f"its bytes from {self.start:,} on do not fit their checksum: it is damaged")
+
+
+def _read_zip(path: Path, budget: Budget) -> Contents:
+    with open(path, "rb") as stream:
+        entries = entries_of(stream)
         pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise NotRead("its archive holds no data.pkl, so torch.save did not write it")
         folder = pickles[0].removesuffix("data.pkl")
-        used = [info for name, info in entries.items() if name == pickles[0] or name.startswith(f"{folder}data/")]
-        _check_entries(used, size)
-        if f"{folder}byteorder" in entries and archive.open(f"{folder}byteorder").read(16).strip() != b"little":
+        if not all(name.startswith(folder) for name in entries):  # torch takes the first entry's folder
+            raise NotRead("its archive has more than one folder, which torch.save never writes")
+        used = [entry for name, entry in entries.items() if name == pickles[0] or name.startswith(f"{folder}data/")]
+        if not all(entry.stored for entry in used):  # torch compresses only TorchScript's code, which is never read
+            raise NotRead("its archive is compressed or encrypted, which torch.save never does")
+        order = entries.get(f"{folder}byteorder")
+        if order is not None and _read(stream, order, 16).strip() != b"little":
             raise NotRead("it was written on a big-endian machine: re-save it on another")
-        if entries[pickles[0]].file_size > LARGEST_PICKLE:
+        if entries[pickles[0]].size > LARGEST_PICKLE:
             raise NotRead(f"its pickle is larger than {LARGEST_PICKLE >> 20} MiB")
-        content = read_pickle(io.BytesIO(archive.read(pickles[0])))
-        script = f"{folder}constants.pkl" in entries
-    kind = "TorchScript archive (tensors only)" if script else "torch zip"
+        written = _read(stream, entries[pickles[0]])
+    if zlib.crc32(written) != entries[pickles[0]].checksum:
+        raise NotRead("its pickle does not fit its checksum: it is damaged")
+    content = read_pickle(io.BytesIO(written), budget)
+    kind = "TorchScript archive (tensors only)" if f"{folder}constants.pkl" in entries else "torch zip"
 
     def place(storage: Storage) -> _Span:
-        info = entries.get(f"{folder}data/{storage.key}")
-        if info is None:
-            raise NotRead(f"its archive lacks data/{storage.key}"[:200])
-        return _entry(path, info, size)
+        entry = entries.get(f"{folder}data/{storage.key}")
+        if entry is None:
+            raise NotRead(f"its archive lacks data/{cut(storage.key)}")
+        return _Span(path, entry.start, entry.size, entry.checksum)
 
     return Contents(kind, *_flat(content, _resolver(place)))
 
 
-def _check_entries(used: list[zipfile.ZipInfo], size: int) -> None:
-    """Refuse what could grow: torch compresses only the code of TorchScript, and that is never read."""
-    if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 for info in used):
-        raise NotRead("its archive is compressed or encrypted, which torch.save never does")
-    if sum(info.file_size for info in used) > size:
-        raise NotRead("its archive declares more bytes than the file has")
+def _read(stream: IO[bytes], entry: Entry, most: int | None = None) -> bytes:
+    stream.seek(entry.start)
+    return stream.read(entry.size if most is None else min(most, entry.size))
 
 
-def _entry(path: Path, info: zipfile.ZipInfo, size: int) -> _Span:
-    """Return where the bytes of a stored entry lie: behind its own header, whose length is written there."""
-    with open(path, "rb") as stream:
-        stream.seek(info.header_offset)
-        header = stream.read(30)
-    if len(header) < 30 or header[:4] != b"PK\x03\x04":
-        raise NotRead("the directory of its archive is broken")
-    start = info.header_offset + 30 + sum(struct.unpack("<HH", header[26:30]))
-    if start + info.file_size > size:
-        raise NotRead("its archive declares more bytes than the file has")
-    return _Span(path, start, info.file_size, info.CRC)
-
-
-def _read_legacy(path: Path) -> Contents:
+def _read_legacy(path: Path, budget: Budget) -> Contents:
     """Read what torch.save wrote before 1.6: five pickles, then each storage's count and numbers."""
     with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as memory:
-        if read_pickle(memory) != _LEGACY_MAGIC:  # type: ignore[arg-type]  # a mapping reads like a file
+        part = partial(read_pickle, memory, budget)  # type: ignore[arg-type]  # a mapping reads like a file
+        if part() != _LEGACY_MAGIC:
             raise NotRead("it is a plain pickle, not a file that torch.save wrote")
-        read_pickle(memory)  # type: ignore[arg-type]
-        system = read_pickle(memory)  # type: ignore[arg-type]
+        part()
+        system = part()
         if isinstance(system, dict) and system.get("little_endian") is False:
             raise NotRead("it was written on a big-endian machine: re-save it on another")
         storages: dict[str, Storage] = {}
-        content, keys = read_pickle(memory, storages), read_pickle(memory)  # type: ignore[arg-type]
+        content, keys = part(storages), part()
         spans = dict(_legacy_spans(path, memory, keys, storages))
+        if memory.tell() != len(memory):
+            raise NotRead(
+                f"{len(memory) - memory.tell():,} bytes stand behind its last number: it is more than one file"
+            )
 
     def place(storage: Storage) -> _Span:
         if storage.key not in spans:
-            raise NotRead(f"it lacks the numbers of storage {storage.key}"[:200])
+            raise NotRead(f"it lacks the numbers of storage {cut(storage.key)}")
         return spans[storage.key]
 
     return Contents("torch pickle (before 1.6)", *_flat(content, _resolver(place)))
@@ -269,8 +294,8 @@ def _legacy_spans(
     if not isinstance(keys, list):
         raise NotRead("its list of storages is broken")
     for key in keys:
-        if key not in storages:
-            raise NotRead(f"its storage {str(key)[:40]} belongs to no tensor")
+        if not isinstance(key, str) or key not in storages:
+            raise NotRead("one of its storages belongs to no tensor")
         (count,) = struct.unpack("<q", memory.read(8))
         size = count * _itemsize(storages[key].dtype)
         if count != storages[key].count or memory.tell() + size > len(memory):
@@ -282,12 +307,13 @@ def _legacy_spans(
 def _itemsize(dtype: str) -> int:
     kind = getattr(torch, dtype, None)
     if not isinstance(kind, torch.dtype):
-        raise NotRead(f"it holds tensors of the unknown type {dtype}"[:200])
+        raise NotRead(f"it holds tensors of the unknown type {cut(dtype)}")
     return kind.itemsize
 
 
 def _resolver(place: Callable[[Storage], _Span]) -> Callable[[Described], Stored]:
     spans: dict[Storage, _Span] = {}
+    sound: set[_Span] = set()
 
     def resolve(tensor: Described) -> Stored:
         if tensor.storage not in spans:
@@ -295,7 +321,7 @@ def _resolver(place: Callable[[Storage], _Span]) -> Callable[[Described], Stored
         span = spans[tensor.storage]
         _check_extent(tensor, span)
         where = (span.path, span.start, tensor.offset, tensor.shape, tensor.stride)
-        return Stored(tensor.shape, tensor.dtype, lambda: _materialise(tensor, span), where)
+        return Stored(tensor.shape, tensor.dtype, lambda: _materialise(tensor, span, sound), where)
 
     return resolve
 
@@ -311,15 +337,24 @@ def _check_extent(tensor: Described, span: _Span) -> None:
         numbers *= length
         last += (length - 1) * stride
     if numbers > available or (numbers and last >= available):
-        raise NotRead(f"a tensor of shape {tensor.shape} is larger than what the file holds for it"[:200])
+        raise NotRead(f"a tensor of shape {cut(str(tensor.shape))} is larger than what the file holds for it")
 
 
-def _materialise(tensor: Described, span: _Span) -> torch.Tensor:
+def _materialise(tensor: Described, span: _Span, sound: set[_Span]) -> torch.Tensor:
+    """Return a tensor's numbers; of a storage that tensors share each reads its own part, once all is found `sound`."""
     kind: torch.dtype = getattr(torch, tensor.dtype)
     if 0 in tensor.shape:
         return torch.empty(tensor.shape, dtype=kind)
-    numbers = torch.frombuffer(span.read(), dtype=kind, count=span.size // kind.itemsize)
-    return numbers.as_strided(tensor.shape, tensor.stride, tensor.offset).contiguous()
+    last = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride, strict=True))
+    start, size = tensor.offset * kind.itemsize, (last + 1) * kind.itemsize
+    if size == span.size:
+        buffer = span.read()
+    else:
+        if span not in sound:
+            span.check()
+            sound.add(span)
+        buffer = span.part(start, size)
+    return torch.frombuffer(buffer, dtype=kind).as_strided(tensor.shape, tensor.stride, 0).contiguous()
 
 
 def _flat(
@@ -327,39 +362,12 @@ def _flat(
 ) -> tuple[dict[str, Stored], dict[str, str]]:
     tensors: dict[str, Stored] = {}
     containers: dict[str, str] = {}
-    for container, key, leaf in _leaves(content):
-        name = f"{container}.{key}" if container else key
+    for container, name, leaf in tensors_of(content, (Described, Stored)):
         if isinstance(leaf, Described):
             if resolve is None:
                 raise NotRead("it describes a tensor without numbers")
             leaf = resolve(leaf)
+        if len(leaf.shape) > DIMENSIONS or math.prod(max(1, length) for length in leaf.shape) > LARGEST_TENSOR:
+            raise NotRead(f"its tensor {cut(name)} has an impossible shape")
         tensors[name], containers[name] = leaf, container
     return tensors, containers
-
-
-def _leaves(content: Any) -> Iterator[tuple[str, str, Described | Stored]]:
-    """Yield container, name and tensor; a dictionary that is met again is not walked again."""
-    seen: set[int] = set()
-    waiting: list[tuple[str, str, Any, int]] = [("", "", content, 0)]
-    while waiting:
-        container, stem, node, depth = waiting.pop()
-        if not isinstance(node, (dict, list, Inert)) or id(node) in seen or depth > NESTING:
-            continue
-        seen.add(id(node))
-        for key, value in _items(node):
-            name = f"{stem}{key}"
-            if isinstance(value, (Described, Stored)):
-                yield container, name, value
-            elif isinstance(value, Inert):
-                waiting.append((container, f"{name}.", value, depth + 1))
-            elif not stem:
-                waiting.append((f"{container}.{key}" if container else str(key), "", value, depth + 1))
-
-
-def _items(node: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(node, Inert):
-        yield from node.state.items()
-    elif isinstance(node, dict):
-        yield from node.items()
-    else:
-        yield from enumerate(node[:8])  # a list around state dicts is short; long ones hold curves and optimisers

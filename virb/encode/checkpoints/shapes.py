@@ -13,8 +13,6 @@ import torch
 from virb.encode.architectures import create
 
 Shapes = Mapping[str, tuple[int, ...]]
-DEEPEST = 256
-"""More blocks than any network has."""
 
 
 @lru_cache(maxsize=64)

@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 
 from virb.core.errors import CheckpointError, did_you_mean
+from virb.core.text import cut
 from virb.encode.architectures import Architecture
 from virb.encode.checkpoints.architecture import infer
 from virb.encode.checkpoints.beside import activation
 from virb.encode.checkpoints.choice import Candidate, asked, by_names, candidates, inside
+from virb.encode.checkpoints.lost import Lost
 from virb.encode.checkpoints.naming import rename
 from virb.encode.checkpoints.safe import Contents, Stored, read_contents
 from virb.encode.checkpoints.shapes import problems, shapes_of
@@ -87,9 +89,11 @@ class Matching:
 
     def name_in_file(self, name: str) -> str:
         """Return a tensor's name as the file has it, or would have it."""
-        if name in self.origin:
-            return self.origin[name]
-        return self.candidate.naming.in_file(name, [key for keys in self.origin.values() for key in keys.split(" + ")])
+        return self.origin[name] if name in self.origin else self._lost.name_of(name)
+
+    @cached_property
+    def _lost(self) -> Lost:
+        return Lost(self.candidate.naming, [key for keys in self.origin.values() for key in keys.split(" + ")])
 
 
 @dataclass(frozen=True)
@@ -228,10 +232,7 @@ def _others(found: Sequence[Candidate], chosen: Candidate, contents: Contents) -
 
 
 def _places(one: Candidate, contents: Contents) -> list[tuple[object, ...]]:
-    return [
-        stored.place for name, stored in contents.tensors.items()
-        if name.startswith(one.prefix) and one.naming.prefix(name) == one.prefix
-    ]  # fmt: skip
+    return [contents.tensors[name].place for name in one.names]
 
 
 def _outside(name: str, prefix: str) -> str:
@@ -250,7 +251,7 @@ def _dimensions(shape: Sequence[int]) -> str:
 def _unlike(path: Path, contents: Contents) -> CheckpointError:
     names = list(contents.tensors)
     return CheckpointError(
-        f"{path} holds {len(names):,} tensors ({', '.join(names[:3])}{', …' if len(names) > 3 else ''}) "
+        f"{path} holds {len(names):,} tensors ({', '.join(map(cut, names[:3]))}{', …' if len(names) > 3 else ''}) "
         "that are of no architecture known here",
         "a ResNet, ViT, ConvNeXt, Swin, EfficientNet or RegNet, under the names of its authors or of timm",
         "name the architecture with --arch NAME (timm's), and where several networks are in the file, --prefix",
@@ -258,7 +259,7 @@ def _unlike(path: Path, contents: Contents) -> CheckpointError:
 
 
 def _no_prefix(path: Path, prefix: str, found: Sequence[Candidate]) -> CheckpointError:
-    places = list(dict.fromkeys(one.prefix or "(no prefix)" for one in found))
+    places = list(dict.fromkeys(cut(one.prefix) or "(no prefix)" for one in found))
     return CheckpointError(
         f"{path} has no backbone behind '{prefix}'{did_you_mean(prefix, places)}",
         "a part of one of these: " + ", ".join(places[:8]),

@@ -10,9 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from virb.encode.architectures import Architecture, Value
-from virb.encode.checkpoints.shapes import DEEPEST, Shapes, shapes_of, usual
+from virb.encode.architectures import DEEPEST, Architecture, Value
+from virb.encode.checkpoints.shapes import Shapes, shapes_of, usual
 from virb.encode.checkpoints.tables import named
+
+WIDEST_GRID = 64
+"""A BEiT takes pictures of its one size only, and all pairs of patches at once."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,8 @@ def _beit(shapes: Shapes) -> Architecture | None:
     table, wide = usual(tables) or (0, 0), int(str(found["embed_dim"]))
     many = table[1] if table[1] and wide % table[1] == 0 else max(1, wide // 64)
     grid = (math.isqrt(max(0, table[0] - 3)) + 1) // 2  # three more for pairs with the class token
+    if grid > WIDEST_GRID:
+        return None
     size = named("vits").get((wide, found["depth"]), "base")
     name = next(name for name in (f"beit_{size}_patch16_224", "beit_base_patch16_224") if _exists(name))
     width, depth, heads = {"base": (768, 12, 12), "large": (1024, 24, 16)}["large" if "large" in name else "base"]

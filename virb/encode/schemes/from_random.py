@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import final
 
 import torch
@@ -9,7 +10,8 @@ from torch import nn
 
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import UsageError
-from virb.encode.architectures import Architecture, create
+from virb.core.text import cut
+from virb.encode.architectures import Architecture, check_fits, create
 from virb.encode.encoder import Encoder, TimmBody, statistics
 from virb.encode.schemes import Scheme
 
@@ -22,9 +24,14 @@ class Random:
         """Refuse an architecture that timm has not, and a seed that is no number."""
         name = card.origin.name
         arch, _, seed = name.partition("@")
-        if seed and not seed.isdigit():
-            raise UsageError(f"'{seed}' is no seed in random:{name}", "a whole number after '@'", "random:resnet18@7")
+        if seed and not re.fullmatch(r"[0-9]{1,18}", seed):
+            raise UsageError(
+                f"'{cut(seed)}' is no seed in random:{cut(name)}",
+                "a whole number after '@', of at most 18 digits",
+                "random:resnet18@7",
+            )
         Architecture.parse(arch)
+        check_fits(arch)
 
     def load(self, card: EncoderCard) -> Encoder:
         """Return the draw of this seed, the same in every run; no draw of others is disturbed."""
