@@ -22,6 +22,7 @@ from virb.core.digest import digest
 from virb.core.errors import VirbError
 from virb.core.npz import LARGEST_RECORD, DamagedFile, read_bounded
 from virb.core.paths import write_whole
+from virb.records.origins import forget, origin_of
 
 SCHEMA: Literal[1] = 1
 Source = Literal["real", "sample"]
@@ -255,7 +256,12 @@ def reason(error: OSError | DamagedFile | ValidationError) -> str:
 
 
 def finished(folder: Path, stem: str, resume: str) -> Record | None:
-    """Return a whole record that answers this resume key and still has its samples, if there is one."""
+    """Return a whole record that answers this resume key and still has its samples, if there is one.
+
+    One that came in a bundle is somebody else's claim: it spares nobody the run.
+    """
+    if origin_of(folder / f"{stem}.json").submitted:
+        return None
     try:
         record = read_record(folder / f"{stem}.json")
         files = [facts for facts in (record.samples, record.heads) if facts is not None]
@@ -283,6 +289,7 @@ def write(record: Record, out: Path, files: Mapping[str, bytes]) -> Path:
         write_whole(folder / name, content)
     path = folder / f"{record.stem}.json"
     write_whole(path, record.model_dump_json(indent=1) + "\n")
+    forget(path)
     return path
 
 

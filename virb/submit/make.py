@@ -8,6 +8,7 @@ from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import UsageError, VirbError, did_you_mean
+from virb.records.origins import origin_of
 from virb.records.record import FileFacts, Record, read_record
 from virb.submit.bundle import WeightsFacts, card_as_yaml, described, make_manifest, open_bundle, record_as_bytes
 from virb.submit.container import MANIFEST, sha256_of, write_container
@@ -97,6 +98,13 @@ def _chosen(card: EncoderCard, results: Path, fingerprint: str) -> list[_Found]:
             "remove them, or run 'virb evaluate' again",
         )
     named = [one for one in everything if one.record.encoder.name == card.name and one.record.kind == "measured"]
+    mine = [one for one in named if not origin_of(one.path).submitted]
+    if named and not mine:
+        raise UsageError(
+            f"all {len(named)} records of '{card.name}' in {results}/records came in bundles",
+            "records that were measured here",
+            "hand on the bundles themselves, or run 'virb evaluate' and submit what it measures",
+        )
     if not named:
         known = sorted({one.record.encoder.name for one in everything})
         raise UsageError(
@@ -105,7 +113,7 @@ def _chosen(card: EncoderCard, results: Path, fingerprint: str) -> list[_Found]:
             "run 'virb evaluate --encoder ... --tasks all --save-heads' first, or give the card the name that its "
             "records have",
         )
-    return _one_fingerprint(card, named, fingerprint)
+    return _one_fingerprint(card, mine, fingerprint)
 
 
 def _one_fingerprint(card: EncoderCard, named: list[_Found], fingerprint: str) -> list[_Found]:
