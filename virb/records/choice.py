@@ -48,7 +48,7 @@ def grouped(members: Iterable[Member], key: Callable[[Record], Hashable]) -> lis
 
 def same_number(record: Record) -> tuple[str, str, str]:
     """Return what two records share that measure the same of the same network, whatever their cards call it."""
-    return record.encoder.fingerprint, record.task.name, record.keys.comparison
+    return record.encoder.fingerprint.lower(), record.task.name, record.keys.comparison
 
 
 def contradiction(first: Member, other: Member) -> str:

@@ -22,6 +22,7 @@ from virb.core.digest import digest
 from virb.core.errors import VirbError
 from virb.core.npz import LARGEST_RECORD, DamagedFile, read_bounded
 from virb.core.paths import write_whole
+from virb.core.text import many
 from virb.records.origins import forget, origin_of
 
 SCHEMA: Literal[1] = 1
@@ -118,6 +119,15 @@ class SettingFacts(Frozen):
     standardise: bool = False
     neighbours: int | None = None
     validation: float | None
+
+    @property
+    def text(self) -> str:
+        """The setting in words."""
+        if self.neighbours is not None:
+            return many(self.neighbours, "neighbour")
+        facts = {"lr": self.learning_rate, "wd": self.weight_decay}
+        known = [f"{name} {value:g}" for name, value in facts.items() if value is not None]
+        return ", ".join([*known, *(["standardised"] if self.standardise else [])])
 
 
 class HeadFacts(Frozen):

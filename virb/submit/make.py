@@ -188,10 +188,15 @@ def _whole(path: Path, facts: FileFacts) -> bytes:
     return content
 
 
+def _lacks_heads(record: Record) -> bool:
+    """Tell whether heads were trained and not kept; of neighbours there are none."""
+    return record.heads is None and record.setting.neighbours is None
+
+
 def _notes(records: list[Record], card: EncoderCard, wish: Wish) -> tuple[str, ...]:
     notes = []
     levels = ("image", "pixel") if wish.pixel_heads else ("image",)
-    if bare := [record.task.name for record in records if record.heads is None and record.task.level in levels]:
+    if bare := [record.task.name for record in records if _lacks_heads(record) and record.task.level in levels]:
         notes.append(
             f"{len(bare)} records have no heads, so nobody can score them again on a part of the data: "
             f"{', '.join(bare[:5])}{', ...' if len(bare) > 5 else ''}. "

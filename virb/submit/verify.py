@@ -22,8 +22,8 @@ from virb.submit import current, recompute, rerun
 from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
 from virb.submit.container import BundleError, sha256_of
 from virb.submit.heads import check_form
+from virb.submit.part import Rerun
 from virb.submit.recompute import Samples
-from virb.submit.rerun import Rerun
 from virb.submit.verdict import Finding, RecordVerdict, Verdict, broken, stale, worst
 
 _TROUBLE = (MemoryError, OSError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError)
