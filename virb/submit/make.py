@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
@@ -47,7 +49,7 @@ def make_bundle(card: EncoderCard, results: Path, out: Path, wish: Wish | None =
     _refuse_code(card)
     found = _chosen(card, results, wish.fingerprint)
     weights = _weights(card, wish)
-    shown = _shown_card(card, weights[0] if weights else None)
+    shown = _shown_card(card, weights[0] if weights else None, found)
     files: dict[str, bytes] = {f"encoder/{card.name}.yaml": card_as_yaml(shown)}
     records, problems = [], []
     for one in found:
@@ -160,9 +162,16 @@ def _weights(card: EncoderCard, wish: Wish) -> tuple[WeightsFacts, Path] | None:
     return facts, path
 
 
-def _shown_card(card: EncoderCard, weights: WeightsFacts | None) -> EncoderCard:
-    """Return the card as others read it: no folder of this machine, and the file pinned by its hash."""
-    return card if weights is None else card.model_copy(update={"weights": weights.file, "sha256": weights.sha256})
+def _shown_card(card: EncoderCard, weights: WeightsFacts | None, found: Sequence[_Found] = ()) -> EncoderCard:
+    """Return the card as others read it: no folder of this machine, and the file pinned by its hash.
+
+    What of it was allowed to be missing stands there by name, also where a command said that and no card.
+    """
+    if weights is None:
+        return card
+    facts = next((checkpoint for one in found if (checkpoint := one.record.encoder.checkpoint)), None)
+    allowed = card.allow_missing if facts is None else tuple(map(escape, facts.allowed))
+    return card.model_copy(update={"weights": weights.file, "sha256": weights.sha256, "allow_missing": allowed})
 
 
 def _parts(found: _Found, card: EncoderCard, wish: Wish) -> tuple[Record, dict[str, bytes]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
@@ -93,6 +94,20 @@ def _card(card: EncoderCard, records: list[Record], sha256: str | None) -> Itera
         yield broken("its card and its manifest name other weights")
     if len({(record.encoder.weights_hash, record.encoder.arch, record.encoder.weights) for record in records}) != 1:
         yield broken("its records are of several encoders")
+    if card.origin.typed and any(record.encoder.weights != card.weights for record in records):
+        yield broken(f"its card says the weights are {card.weights}, its records say others")
+    known = [record.encoder.checkpoint for record in records if record.encoder.checkpoint is not None]
+    if any(other != known[0] for other in known):
+        yield broken("its records say different things of the weights file")
+    if known and not _as_allowed(card.allow_missing, known[0].allowed):
+        yield broken("its card lets other tensors be missing than its records say were")
+
+
+def _as_allowed(patterns: Sequence[str], missing: Sequence[str]) -> bool:
+    """Tell whether patterns let go of just these tensors: each was missing for one, and each lets go of one."""
+    return all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in missing) and all(
+        any(fnmatchcase(name, pattern) for name in missing) for pattern in patterns
+    )
 
 
 def _record(bundle: Bundle, member: Member, how: Rerun | None) -> RecordVerdict:
