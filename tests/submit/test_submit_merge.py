@@ -124,6 +124,27 @@ def test_made_up_statistics_of_more_seeds_do_not_replace_what_was_measured_here(
     assert any("dtd: 1 (submitted, consistent) contradicts" in note for note in after.notes)
 
 
+def test_verify_tells_what_contradicts_the_records_that_are_here(
+    mine: Path, forger: Callable[[], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(claim(forger(), "dtd", 1.0, seeds=2))  # of the same run, in the very place of the one that is here
+    assert main(["verify", path, "--records", str(mine)]) == 0
+    assert "dtd: 1 (submitted, consistent) contradicts" in capsys.readouterr().err
+    assert main(["verify", path]) == 0
+    assert "contradicts" not in capsys.readouterr().err
+
+
+def test_records_of_one_bundle_that_contradict_one_another_are_not_verified(
+    forger: Callable[[], Any],
+) -> None:
+    forged, other = forger(), forger()
+    claim(other, "dtd", 1.0)
+    forged.files |= {name: text for name, text in other.files.items() if name.startswith("records/")}
+    verdict = verify(forged.write())
+    assert verdict.verdict == "consistent"
+    assert "contradicts" in verdict.reasons[0]
+
+
 def test_of_two_bundles_that_only_add_up_the_first_stands_and_the_second_is_shown_to_contradict_it(
     bundle: Path, forger: Callable[[], Any], tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from virb.leaderboard.board import Board, Cell, Column, Row
 from virb.leaderboard.intersect import common_ids, may_meet, on_intersection, read_samples, shares
 from virb.leaderboard.overlap import overlap
 from virb.leaderboard.standing import standings
-from virb.records.choice import Member, contradictions, grouped, precedence, same_number
+from virb.records.choice import Placed, contradictions, grouped, precedence, same_number
 from virb.records.load import Results
 from virb.records.published import Number, Reference
 from virb.records.record import Record, Score, TaskFacts
@@ -23,7 +23,7 @@ Key = tuple[str, str, str, int | None]
 
 def boards(results: Results) -> list[Board]:
     """Return one board per source, protocol and limit, real data first; then the published numbers."""
-    groups: dict[Key, list[Member]] = {}
+    groups: dict[Key, list[Placed]] = {}
     for member in results.members:
         record = member.record
         key = (record.data.source, record.protocol.name, record.protocol.digest, record.data.limit)
@@ -36,7 +36,7 @@ def boards(results: Results) -> list[Board]:
     return measured + [_published(members) for _, members in sorted(papers.items())]
 
 
-def _board(key: Key, members: Sequence[Member], references: Sequence[Reference]) -> Board:
+def _board(key: Key, members: Sequence[Placed], references: Sequence[Reference]) -> Board:
     standing, contradicting, contradicted = standing_ones(members)
     chosen, left_out, notes = comparable(standing)
     kept = [member.record for member in chosen]
@@ -68,7 +68,7 @@ def _board(key: Key, members: Sequence[Member], references: Sequence[Reference])
     )
 
 
-def standing_ones(members: Sequence[Member]) -> tuple[list[Member], list[str], list[str]]:
+def standing_ones(members: Sequence[Placed]) -> tuple[list[Placed], list[str], list[str]]:
     """Return the record that stands of each encoder's for a task, what is left out, and what contradicts what stands.
 
     Under another name, too, a network that was measured is not another number: a claim that contradicts it is left out.
@@ -85,9 +85,9 @@ def standing_ones(members: Sequence[Member]) -> tuple[list[Member], list[str], l
     return [group[0] for group in by_name if id(group[0].record) not in refused], left_out, notes
 
 
-def comparable(members: Sequence[Member]) -> tuple[list[Member], list[str], list[str]]:
+def comparable(members: Sequence[Placed]) -> tuple[list[Placed], list[str], list[str]]:
     """Return what is ranked, what is left out and why, and what was scored again on common samples."""
-    kept: list[Member] = []
+    kept: list[Placed] = []
     left_out: list[str] = []
     notes: list[str] = []
     for task in sorted({member.record.task.name for member in members}):
@@ -106,12 +106,12 @@ def comparable(members: Sequence[Member]) -> tuple[list[Member], list[str], list
     return kept, left_out, notes
 
 
-def _under(member: Member) -> tuple[str, str]:
+def _under(member: Placed) -> tuple[str, str]:
     """Return what records must share that stand in one column: test samples follow from the data, and are no lie."""
     return member.record.keys.comparison, member.record.data.test_digest
 
 
-def _winner(members: Sequence[Member]) -> Member:
+def _winner(members: Sequence[Placed]) -> Placed:
     """Return a record of the kind that most have: first of what was measured here, then of what is less sure."""
     levels = sorted({member.origin.trust for member in members})
     count = Counter((_under(member), member.origin.trust) for member in members)
@@ -120,14 +120,14 @@ def _winner(members: Sequence[Member]) -> Member:
     return min(tied, key=lambda member: (*precedence(member)[:2], *precedence(member)[3:]))
 
 
-def _one_each(members: Sequence[Member]) -> list[Member]:
-    first: dict[tuple[str, str], Member] = {}
+def _one_each(members: Sequence[Placed]) -> list[Placed]:
+    first: dict[tuple[str, str], Placed] = {}
     for member in members:
         first.setdefault((member.record.encoder.name, member.record.encoder.fingerprint), member)
     return list(first.values())
 
 
-def _meet(same: Sequence[Member], others: Sequence[Member]) -> tuple[list[Member], list[Member]]:
+def _meet(same: Sequence[Placed], others: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
     """Add to records of one key those others whose test split is almost the same.
 
     Then all are scored on fewer samples. Only what is as sure as the best may do that to others: who could choose the
@@ -191,7 +191,7 @@ def _column(name: str, task: TaskFacts | Number, score: Score | Number, floor: f
     )
 
 
-def _cell(member: Member) -> Cell:
+def _cell(member: Placed) -> Cell:
     record = member.record
     return Cell(
         value=record.score.value,

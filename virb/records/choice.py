@@ -14,7 +14,7 @@ _SAME = 2e-3
 interval is narrower."""
 
 
-class Member(NamedTuple):
+class Placed(NamedTuple):
     """A record, where its samples lie, and where it came from."""
 
     record: Record
@@ -23,7 +23,7 @@ class Member(NamedTuple):
     origin: Origin = Origin()
 
 
-def precedence(member: Member) -> tuple[tuple[int, int], str, int, float]:
+def precedence(member: Placed) -> tuple[tuple[int, int], str, int, float]:
     """Return what sorts records of one encoder, the one that stands first.
 
     Nothing that a record says of itself lifts it over one of better origin. Of submitted records the first that was
@@ -38,9 +38,9 @@ def precedence(member: Member) -> tuple[tuple[int, int], str, int, float]:
     )
 
 
-def grouped(members: Iterable[Member], key: Callable[[Record], Hashable]) -> list[list[Member]]:
+def grouped(members: Iterable[Placed], key: Callable[[Record], Hashable]) -> list[list[Placed]]:
     """Return members by a key of their records, those of one key by precedence."""
-    groups: dict[Hashable, list[Member]] = {}
+    groups: dict[Hashable, list[Placed]] = {}
     for member in members:
         groups.setdefault(key(member.record), []).append(member)
     return [sorted(group, key=precedence) for group in groups.values()]
@@ -51,7 +51,7 @@ def same_number(record: Record) -> tuple[str, str, str]:
     return record.encoder.fingerprint.lower(), record.task.name, record.keys.comparison
 
 
-def contradiction(first: Member, other: Member) -> str:
+def contradiction(first: Placed, other: Placed) -> str:
     """Return how a record contradicts one that goes before it; empty where seeds and numerics explain the difference.
 
     The interval is that of the record before: the other's may be as wide as whoever made it up wished.
@@ -68,7 +68,7 @@ def contradiction(first: Member, other: Member) -> str:
     )
 
 
-def contradictions(members: Iterable[Member]) -> list[tuple[Member, Member, str]]:
+def contradictions(members: Iterable[Placed]) -> list[tuple[Placed, Placed, str]]:
     """Return, of the same encoder's records, each that contradicts the one that stands, with that one and how."""
     return [
         (group[0], other, text)

@@ -15,7 +15,7 @@ from virb.core.npz import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
 from virb.core.paths import reference_folder
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
 from virb.metrics.stats import interval
-from virb.records.choice import Member, grouped
+from virb.records.choice import Placed, grouped
 from virb.records.origins import Entry, Origin, date_problems, entries, origin_of, sidecar
 from virb.records.published import SETS, Reference, read_references
 from virb.records.record import Record, Score, read_record
@@ -39,10 +39,10 @@ class Results:
     """Where each record came from; none where nothing is known of that, and all count as measured."""
 
     @property
-    def members(self) -> list[Member]:
+    def members(self) -> list[Placed]:
         """Each record with its folder and its origin."""
         origins = self.origins or (Origin(),) * len(self.records)
-        return [Member(*parts) for parts in zip(self.records, self.folders, origins, strict=True)]
+        return [Placed(*parts) for parts in zip(self.records, self.folders, origins, strict=True)]
 
 
 def load(places: Iterable[str | Path]) -> Results:
@@ -50,7 +50,7 @@ def load(places: Iterable[str | Path]) -> Results:
 
     The first place is one's own: what others hold never takes the place of what it holds.
     """
-    read: list[Member] = []
+    read: list[Placed] = []
     references: list[Reference] = []
     problems: list[str] = []
     for number, place in enumerate(dict.fromkeys(Path(_resolve(str(place))) for place in places)):
@@ -67,7 +67,7 @@ def load(places: Iterable[str | Path]) -> Results:
                 continue
             if path.parent not in known:
                 known[path.parent] = entries(sidecar(path.parent.parent.parent, path.parent.name))
-            read.append(Member(record, path.parent, origin_of(path, number, known[path.parent])))
+            read.append(Placed(record, path.parent, origin_of(path, number, known[path.parent])))
     kept, contradictions = _without_contradictions(read)
     return Results(
         tuple(member.record for member in kept),
@@ -152,7 +152,7 @@ def _beside(record: Record, folder: Path) -> str:
     return ""
 
 
-def _without_contradictions(read: list[Member]) -> tuple[list[Member], list[str]]:
+def _without_contradictions(read: list[Placed]) -> tuple[list[Placed], list[str]]:
     """Return which records stay: where the same run has two values of one origin, nobody knows which is right."""
     kept, problems = [], []
     place = {id(member.record): row for row, member in enumerate(read)}

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from virb.core.errors import VirbError
 from virb.core.paths import write_whole
-from virb.records.choice import Member, contradictions
+from virb.records.choice import Placed, contradictions
 from virb.records.origins import Entry, Origin, changing, entries, origin_of, sidecar, sidecars
 from virb.records.record import read_record
 from virb.submit.bundle import Bundle, open_bundle
 from virb.submit.container import sha256_of
 from virb.submit.verdict import WORDS, Verdict, as_text, worst
+
+_NEW = Origin(word="consistent", added="today")
+"""Of records that are not in the folder yet: later than all that are."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +96,26 @@ def _joined(verdict: Verdict, before: Mapping[str, Entry], new: list[str]) -> di
     return asdict(verdict) | {"verdict": worst(words), "records": [now[name] for name in sorted(now)]}
 
 
+def contradicting(path: Path, results: Path) -> list[str]:
+    """Return where a bundle and a results folder say different things of the same network."""
+    with open_bundle(path) as bundle:
+        return _contradictions(bundle, results)
+
+
 def _contradictions(bundle: Bundle, results: Path) -> list[str]:
     """Return where records of a bundle and others of the same network cannot both be right."""
-    prints = bundle.manifest.fingerprint[:8]
-    mine = {name for name in bundle.manifest.files if name.endswith(".json")}
-    members, own = [], set()
-    for path in sorted((results / "records").glob(f"*-{prints}/*.json")):
+    there: dict[str, Placed] = {}
+    for path in sorted((results / "records").glob(f"*-{bundle.manifest.fingerprint[:8]}/*.json")):
         try:
-            members.append(Member(read_record(path), path.parent, origin_of(path)))
+            there[f"records/{path.parent.name}/{path.name}"] = Placed(read_record(path), path.parent, origin_of(path))
         except VirbError:
             continue  # a board names it
-        if f"records/{path.parent.name}/{path.name}" in mine:
-            own.add(id(members[-1]))
-    return [text for first, other, text in contradictions(members) if {id(first), id(other)} & own]
+    own = set()
+    for one in bundle.members:
+        known = there.get(one.file)
+        name = one.file if known and known.record == one.record else f"bundle/{one.file}"
+        own.add(id(there.setdefault(name, Placed(one.record, None, _NEW))))
+    return [text for first, other, text in contradictions(there.values()) if {id(first), id(other)} & own]
 
 
 def verdicts(results: Path) -> dict[str, str]:
