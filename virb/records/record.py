@@ -23,7 +23,7 @@ from virb.core.errors import VirbError
 from virb.core.npz import LARGEST_RECORD, DamagedFile, read_bounded
 from virb.core.paths import write_whole
 from virb.core.text import many
-from virb.records.origins import forget, origin_of
+from virb.records.origins import date_problems, forget, origin_of
 
 SCHEMA: Literal[1] = 1
 Source = Literal["real", "sample"]
@@ -278,7 +278,8 @@ def finished(folder: Path, stem: str, resume: str) -> Record | None:
         whole = all(hashlib.sha256((folder / facts.file).read_bytes()).hexdigest() == facts.sha256 for facts in files)
     except (VirbError, OSError):
         return None
-    return record if whole and record.keys.resume == resume else None
+    dated = next(date_problems(record.created), "")  # no board would show it
+    return record if whole and not dated and record.keys.resume == resume else None
 
 
 def read_all(out: Path) -> tuple[list[Record], list[str]]:

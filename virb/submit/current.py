@@ -79,6 +79,8 @@ def check_facts(record: Record, cards: Cards) -> Iterator[Finding]:
     wanted = metrics_for(card, cards.training)
     if (record.score.metric, *record.also) != wanted:
         yield broken(f"it measures {', '.join((record.score.metric, *record.also))}; the card says {', '.join(wanted)}")
+    if card.level == "image" and record.data.blank:
+        yield broken("it says some pictures have no pixel that counts, and the task is of whole pictures")
     if record.view.geometry != (card.geometry if rules.tiles else "squash"):
         yield broken(f"it says geometry {record.view.geometry}, which is not the card's under this protocol")
     comparison = comparison_key(card, rules, record.data.digest, record.data.source, record.data.limit)

@@ -150,6 +150,8 @@ def _same_facts(record: Record, images: ImageSet, job: Job, samples: Samples, ho
     dataset = job.prepared.dataset
     if record.data.counts != dataset.counts or record.data.classes != len(dataset.classes):
         yield f"it says {record.data.counts}, the data have {dataset.counts}"
+    if record.data.skipped != dataset.skipped:
+        yield f"it says {len(record.data.skipped)} pictures were left out; of the data here {len(dataset.skipped)} are"
     if record.breakdown and list(record.breakdown) != list(dataset.classes):
         yield "its classes have other names than those of the data"
     view = images.images.view
