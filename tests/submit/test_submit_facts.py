@@ -12,11 +12,11 @@ import timm
 import torch
 
 from virb.cards.encoder import EncoderCard
-from virb.cards.encoder_names import encoder_card, read_as
-from virb.cards.select import select_tasks
+from virb.cards.encoder_names import encoder_card, encoder_cards, read_as
+from virb.cards.select import protocol, select_tasks
 from virb.core.errors import VirbError
 from virb.run.harness import run
-from virb.run.options import Options
+from virb.run.options import Asked, Options
 from virb.submit.make import Wish, make_bundle
 from virb.submit.verdict import Verdict, as_text
 from virb.submit.verify import Trial, verify
@@ -191,3 +191,21 @@ def test_a_verdict_says_what_no_second_run_can_know(bundle: Path, tiny_options: 
         "the card says in words",
     ):
         assert word in told
+
+
+def test_a_task_that_borrows_heads_or_neighbours_is_held_to_its_owners_data(card: Any, tmp_path: Path) -> None:
+    """The protocol is the record's, whichever the options of whoever verifies have."""
+    from virb.sample import ensure
+
+    root = ensure(["imagenet", "imagenetv2"], folder=tmp_path / "world", size=0.12, workers=1)
+    given = replace(Asked(data=root, workers=0, save_heads=True).options(), out=tmp_path / "results")
+    for name in ("quick", "knn_quick"):
+        report = run(
+            encoder_cards(["baseline:color"]),
+            select_tasks("imagenet,imagenetv2"),
+            replace(given, protocol=protocol(name)),
+        )
+        assert len(report.records) == 2
+    verdict = verify(make_bundle(card, given.out, tmp_path / "b.zip").path, Trial(given, share=1.0))
+    assert verdict.verdict == "verified", as_text(verdict)
+    assert len(verdict.records) == 4

@@ -61,8 +61,9 @@ def rerun(
     nearest = isinstance(cards.training, Neighbours)
     if heads is None and not nearest:
         return Finding("consistent", "not run again: the bundle holds no heads of it")
+    how = replace(how, options=_options(record, cards, how.options))
     try:
-        images, job = _job(record, cards, how)
+        images, job = _job(cards, how)
     except VirbError as error:
         return Finding("consistent", f"not run again: {error.found}")
     if job.prepared.dataset.digest != record.data.digest:
@@ -116,15 +117,20 @@ def _check_reading(told: CheckpointFacts | None, found: CheckpointFacts | None) 
     return Finding("consistent", f"not verified: it puts {', '.join(differing)} otherwise") if differing else None
 
 
-def _job(record: Record, cards: Cards, how: Rerun) -> tuple[ImageSet, Job]:
-    options = replace(
-        how.options,
+def _options(record: Record, cards: Cards, given: Options) -> Options:
+    """Return the options of the run that made a record, on this machine."""
+    return replace(
+        given,
         protocol=cards.protocol,
         limit=record.data.limit,
         seeds=len(record.seeds),
         skip_bad=len(record.data.skipped),
         force=True,
     )
+
+
+def _job(cards: Cards, how: Rerun) -> tuple[ImageSet, Job]:
+    options = how.options
     if options.source == "sample":
         parent = [task(cards.task.head_of).dataset] if cards.task.head_of else []
         ensure([cards.task.dataset, *parent])
