@@ -73,11 +73,17 @@ def shares(one: KeptSamples, other: KeptSamples) -> bool:
     return bool((one.targets[mine] == other.targets[theirs]).all())
 
 
-def on_intersection(records: Sequence[Record], samples: Sequence[KeptSamples]) -> list[Record]:
-    """Return the records with scores, intervals and replicates on the test samples that all of them have."""
+def common_ids(samples: Sequence[KeptSamples]) -> np.ndarray:
+    """Return the test ids that all have, sorted."""
     ids = samples[0].ids
     for other in samples[1:]:
         ids = np.intersect1d(ids, other.ids)
+    return ids
+
+
+def on_intersection(records: Sequence[Record], samples: Sequence[KeptSamples]) -> list[Record]:
+    """Return the records with scores, intervals and replicates on the test samples that all of them have."""
+    ids = common_ids(samples)
     groups = _at(samples[0], ids, samples[0].groups)
     name = digest([str(one) for one in ids])
     return [_rescored(record, one, ids, groups, name) for record, one in zip(records, samples, strict=True)]
