@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 
 from virb.leaderboard.board import Board, Cell, Column, Row
+from virb.leaderboard.columns import column, columns_of, ordered, settled, unknown
 from virb.leaderboard.intersect import may_meet, on_intersection, read_samples, shares
 from virb.leaderboard.overlap import overlap
 from virb.leaderboard.standing import standings
 from virb.records.load import Results
-from virb.records.published import Number, Reference
-from virb.records.record import Record, Score, TaskFacts
+from virb.records.published import Reference
+from virb.records.record import Record
 
-_ORDER = attrgetter("extra", "level", "kind", "name")
 Key = tuple[str, str, str, int | None]
 Member = tuple[Record, Path | None]
 """A record and where its samples lie; without that, test splits must be the same."""
@@ -39,7 +38,7 @@ def boards(results: Results) -> list[Board]:
 
 def _board(key: Key, members: Sequence[Member], references: Sequence[Reference]) -> Board:
     kept, left_out, notes = comparable(newest(members))
-    columns = _columns(kept)
+    columns = columns_of(kept)
     labels = _labels(kept)
     named = [(labels[record.encoder.name, record.encoder.fingerprint], record) for record in kept]
     cells = {(label, record.task.name): _cell(record) for label, record in named}
@@ -62,7 +61,7 @@ def _board(key: Key, members: Sequence[Member], references: Sequence[Reference])
         common=common,
         references=rest,
         left_out=tuple(left_out),
-        notes=tuple(notes),
+        notes=(*notes, *unknown(kept)),
     )
 
 
@@ -78,7 +77,7 @@ def newest(members: Sequence[Member]) -> list[Member]:
 def comparable(members: Sequence[Member]) -> tuple[list[Record], list[str], list[str]]:
     """Return what is ranked, what is left out and why, and what was scored again on common samples."""
     kept: list[Record] = []
-    left_out: list[str] = []
+    members, left_out = settled(members)
     notes: list[str] = []
     for task in sorted({record.task.name for record, _ in members}):
         of_task = [(record, folder) for record, folder in members if record.task.name == task]
@@ -91,7 +90,7 @@ def comparable(members: Sequence[Member]) -> tuple[list[Record], list[str], list
         others = [member for member in of_task if member[0].keys.comparison != winner.keys.comparison]
         joined, refused = _meet(same, others)
         if len(joined) > len(same):
-            notes.append(f"{task}: scored on the test samples that all encoders have; a few of some are missing")
+            notes.append(f"{task}: some encoders lack a few test samples, and are scored on those that they have")
         # An encoder that has a record of the winning key is shown by that one.
         kept += _one_each(joined)
         left_out += [f"{record.encoder.name} on {task}: {difference(record, winner)}" for record, _ in refused]
@@ -136,29 +135,6 @@ def difference(one: Record, other: Record) -> str:
     }
     found = [f"{name} {mine}, not {theirs}" for name, (mine, theirs) in fields.items() if mine != theirs]
     return "; ".join(found) or "another comparison key"
-
-
-def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
-    first: dict[str, Record] = {}
-    for record in records:
-        first.setdefault(record.task.name, record)
-    columns = [_column(name, one.task, one.score, one.floor.value) for name, one in first.items()]
-    return tuple(sorted(columns, key=_ORDER))
-
-
-def _column(name: str, task: TaskFacts | Number, score: Score | Number, floor: float | None) -> Column:
-    return Column(
-        name=name,
-        title=task.title,
-        level=task.level,
-        kind=task.kind,
-        extra=task.extra,
-        metric=score.metric,
-        unit=score.unit,
-        direction=score.direction,
-        ceiling=score.ceiling,
-        floor=floor,
-    )
 
 
 def _cell(record: Record) -> Cell:
@@ -220,7 +196,7 @@ def _beside(
 def _published(references: Sequence[Reference]) -> Board:
     """Return the board of one publication: ranked among themselves, without a test."""
     numbers = {number.task: number for reference in references for number in reference.numbers}
-    columns = tuple(sorted((_column(task, one, one, None) for task, one in numbers.items()), key=_ORDER))
+    columns = ordered([column(task, one, one, None) for task, one in numbers.items()])
     named = {reference.encoder.name + "?" * reference.encoder.guessed: reference for reference in references}
     cells = {(name, task): cell for name, reference in named.items() for task, cell in _numbers(reference).items()}
     rows, common = standings({name: reference.encoder for name, reference in named.items()}, columns, cells)
