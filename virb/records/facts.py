@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from virb.cards.card import Card
-from virb.cards.dataset import DATASETS, facts_of
+from virb.cards.dataset import facts_of
 from virb.cards.protocol import Protocol, metrics_for
 from virb.cards.sample_world import known_samples
-from virb.cards.select import PROTOCOLS, TASKS, added_card
+from virb.cards.select import added_card
 from virb.cards.task import Task
 from virb.core.errors import VirbError
+from virb.core.paths import card_folder
 from virb.core.target import PLAIN
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, Metric, metric_for
 from virb.records.record import Record, Score, comparison_key
@@ -24,29 +26,42 @@ _Card = TypeVar("_Card", bound=Card)
 
 def card_of(record: Record) -> Task | None:
     """Return the card that a record's task was asked by; None where this copy has none, or another one."""
-    name = record.task.name
-    path = TASKS.path(name) if name in TASKS.names() else added_card(name)
-    card = _read(path, Task.read) if path else None
-    same = card is not None and (card.version, card.digest()) == (record.task.version, record.task.digest)
-    return card if same else None
+    found = _card("tasks", record.task.name, Task) or _added(record.task.name)
+    same = found is not None and (found[0].version, found[1]) == (record.task.version, record.task.digest)
+    return found[0] if found and same else None
 
 
 def rules_of(record: Record) -> Protocol | None:
     """Return the protocol of a record; None where this copy has none, or another one."""
-    name = record.protocol.name
-    card = _read(PROTOCOLS.path(name), Protocol.read) if name in PROTOCOLS.names() else None
-    same = card is not None and (card.version, card.digest()) == (record.protocol.version, record.protocol.digest)
-    return card if same else None
+    found = _card("protocols", record.protocol.name, Protocol)
+    same = found is not None and (found[0].version, found[1]) == (record.protocol.version, record.protocol.digest)
+    return found[0] if found and same else None
 
 
-def _read(path: Path, read: Callable[[Path], _Card]) -> _Card:
+def _card(kind: str, name: str, read: type[_Card]) -> tuple[_Card, str] | None:
+    """Return a shipped card and its digest; names in records are any text, and most are of the same few tasks."""
+    plain = re.fullmatch(r"[A-Za-z0-9_+-]+", name)
+    return _read(card_folder(kind) / f"{name}.yaml", read) if plain else None
+
+
+def _added(name: str) -> tuple[Task, str] | None:
+    path = added_card(name)
+    return _read(path, Task) if path else None
+
+
+def _read(path: Path, kind: type[_Card]) -> tuple[_Card, str] | None:
     """Return a card that is read once for thousands of records, and again when it was changed."""
-    return _kept(path, path.stat().st_mtime_ns, read)  # type: ignore[return-value]
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
+        return None
+    return _kept(path, changed, kind)  # type: ignore[return-value]
 
 
 @lru_cache(maxsize=256)
-def _kept(path: Path, changed: int, read: Callable[[Path], Card]) -> Card:
-    return read(path)
+def _kept(path: Path, changed: int, kind: type[Card]) -> tuple[Card, str]:
+    card = kind.read(path)
+    return card, card.digest()
 
 
 def misread(record: Record) -> str:
@@ -86,8 +101,11 @@ def _unlike(record: Record, card: Task, rules: Protocol) -> str:
 def _metric(name: str, card: Task | None, classes: int) -> Metric | None:
     if name not in MEASURED:
         return None
-    known = card is not None and card.dataset in DATASETS.names()
-    return metric_for(name, classes, facts_of(card.dataset, card.target) if card and known else PLAIN)
+    try:
+        facts = facts_of(card.dataset, card.target) if card else PLAIN
+    except VirbError:  # a plug-in's task, of data that this copy has no card of
+        facts = PLAIN
+    return metric_for(name, classes, facts)
 
 
 def _otherwise(score: Score, metric: Metric, known: bool) -> str:
