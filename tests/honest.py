@@ -1,4 +1,4 @@
-"""An honest results folder: two encoders on tasks of this copy's cards and on one of somebody's own, as runs write it."""
+"""An honest results folder: two encoders on tasks of this copy's cards and on one of somebody's own, as runs write."""
 
 from __future__ import annotations
 
