@@ -219,3 +219,18 @@ def test_every_picture_of_the_sample_world_is_smaller_than_real_ones_of_the_same
     assert not known.telling
     assert known.longest < 1242
     assert np.all(np.diff(known.hashes.astype(np.int64)) > 0)
+
+
+def test_the_table_of_a_limited_run_says_that_test_was_cut_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["evaluate", "--encoder", "baseline:color", "--tasks", "dtd", "--data", str(make_dtd(tmp_path))]
+    line += ["--protocol", "quick", "--workers", "0", "--out", str(tmp_path / "out")]
+    words = "at most 6 samples a split, test included"
+    for _ in range(2):  # also where everything was done before
+        assert main([*line, "--limit", "6"]) == 0
+        assert words in capsys.readouterr().out
+    assert main(["leaderboard", "--out", str(tmp_path / "out")]) == 0
+    assert words in capsys.readouterr().out
+    assert main(line) == 0
+    assert "at most" not in capsys.readouterr().out
