@@ -20,7 +20,7 @@ from virb.run.score import measured, score_of
 ENCODERS = {"alpha": 0.7, "beta": 0.4}
 TASKS = ("dtd", "nyu_depth", "own_textures")
 """One of images, one of pixels, and one that only somebody's plug-in has."""
-COUNT = 60
+COUNT = 120
 
 
 def lay_honest(out: Path) -> list[Record]:

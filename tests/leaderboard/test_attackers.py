@@ -65,8 +65,8 @@ PRINTS = {f"{name:0<32.32}": name for name in ENCODERS}
 
 @pytest.fixture
 def attack(honest: Path) -> Iterator[Path]:
-    """Return where an attacker puts files; nothing of them stays."""
-    place = honest / "records" / "evil-evil0000"
+    """Return where an attacker puts files, which are read before all others; nothing of them stays."""
+    place = honest / "records" / "aa-evil"
     place.mkdir()
     yield place
     shutil.rmtree(place)
