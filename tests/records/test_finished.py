@@ -70,6 +70,11 @@ def test_a_record_of_another_key_is_not_this_work(tmp_path: Path) -> None:
     assert finished(folder(tmp_path), record().stem, other) is None
 
 
+def test_a_record_whose_date_no_board_takes_is_unfinished_work(tmp_path: Path) -> None:
+    write(record(created="2099-01-01T00:00:00+00:00"), tmp_path, files())
+    assert finished(folder(tmp_path), record().stem, RESUME) is None
+
+
 @pytest.mark.parametrize("damage", [flip, Path.unlink])
 def test_damaged_or_lost_heads_are_unfinished_work(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     heads = f"{record().stem}.safetensors"

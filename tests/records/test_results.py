@@ -132,13 +132,24 @@ def test_a_truncated_record_is_left_out(out: Path, share: float) -> None:
 
 
 def test_the_same_run_with_two_values_is_nobodys(out: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    lay(other, "good", DTD, hits(DTD, 0.9, 5))
-    results = load([out, other])
+    lay(tmp_path / "other", "good", DTD, hits(DTD, 0.9, 5))
+    (twin,) = (tmp_path / "other" / "records").iterdir()
+    twin.rename(out / "records" / "good-copied")
+    results = load([out])
     assert {(record.encoder.name, record.task.name) for record in results.records} == {
         ("good", "depth"), ("bad", "dtd"), ("bad", "depth"),
     }  # fmt: skip
     assert "2 records of the same run with different values" in results.problems[0]
+
+
+def test_of_the_same_run_with_two_values_in_two_folders_the_one_of_the_first_stands(out: Path, tmp_path: Path) -> None:
+    """A folder of somebody else's must not take a number away by contradicting it."""
+    before = {(record.encoder.name, record.task.name): record for record in load([out]).records}
+    lay(tmp_path / "other", "good", DTD, hits(DTD, 0.9, 5))
+    results = load([out, tmp_path / "other"])
+    assert {(record.encoder.name, record.task.name): record for record in results.records} == before
+    assert "2 records of the same run with different values" in results.problems[0]
+    assert results.problems[0].endswith(f"{before['good', 'dtd'].score.value:g} stands")
 
 
 def test_a_place_that_is_not_there_is_answered_with_the_nearest_set() -> None:

@@ -259,7 +259,16 @@ def test_facts_that_the_data_and_the_encoder_say_otherwise_are_seen(forger: Call
     def names(record: dict[str, Any]) -> None:
         record["breakdown"] = {f"{name}x": value for name, value in record["breakdown"].items()}
 
-    for change, word in ((counts, "the data have"), (view, "384 pixels"), (width, "features"), (names, "other names")):
+    def skipped(record: dict[str, Any]) -> None:
+        record["data"]["skipped"] = ["banded/banded_0001.jpg"]
+
+    def blank(record: dict[str, Any]) -> None:
+        record["data"]["blank"] = {"test": 3}
+
+    for change, word in (
+        (counts, "the data have"), (view, "384 pixels"), (width, "features"), (names, "other names"),
+        (skipped, "left out"), (blank, "no pixel that counts"),
+    ):  # fmt: skip
         forged = forger()
         name = of(forged, "dtd")
         record = forged.record(name)

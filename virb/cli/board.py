@@ -49,18 +49,24 @@ def leaderboard(
         _add(bundle, folder)
     results = read(records, folder)
     from virb.leaderboard import boards, render
-    from virb.submit.merge import board_notes
 
     if page is None:
         typer.echo(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
-        if notes := board_notes(folder):  # below the board; beside it for scripts
+        if notes := _submitted(records, folder):  # below the board; beside it for scripts
             typer.echo("\n" + "\n".join(map(clean, notes)), err=form in ("csv", "json"))
         return
     from virb.core.paths import write_whole
     from virb.leaderboard.page import html
 
-    write_whole(page, html(results, boards(results), board_notes(folder)))
+    write_whole(page, html(results, boards(results), _submitted(records, folder)))
     typer.echo(str(page))
+
+
+def _submitted(records: list[str] | None, out: Path) -> list[str]:
+    """Return what was found of the submitted records in the folders that are shown."""
+    from virb.submit.merge import board_notes
+
+    return [note for place in dict.fromkeys(records or [str(out)]) for note in board_notes(Path(place).expanduser())]
 
 
 def _page(out: Path, form: str) -> tuple[Path, Path | None]:
@@ -82,6 +88,8 @@ def _add(bundle: Path, out: Path) -> None:
     merged = merge(bundle, out, verdict)
     already = f", {merged.there} were there" if merged.there else ""
     typer.echo(f"{bundle}: {verdict.verdict}; {many(merged.added, 'record')} added to {out}{already}", err=True)
+    for contradiction in merged.contradictions:
+        typer.echo(f"note: {clean(contradiction)}", err=True)
 
 
 def compare(

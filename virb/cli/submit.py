@@ -14,7 +14,7 @@ import typer
 from virb.cli.options import Data, Device, Json, Sample, Workers
 from virb.cli.printing import columns
 from virb.core.errors import UsageError, VirbError
-from virb.core.text import many
+from virb.core.text import clean, many
 
 if TYPE_CHECKING:
     from virb.records.record import Record
@@ -64,6 +64,9 @@ def verify(
     seed: Annotated[int | None, typer.Option(help="Which samples; drawn anew each time without it.")] = None,
     device: Device = "auto",
     workers: Workers = None,
+    records: Annotated[
+        Path, typer.Option("--records", help="Results folder whose records of the same encoder it is held to.")
+    ] = Path("results"),
     stale_ok: Annotated[bool, typer.Option("--stale-ok", help="Exit with 0 for stale bundles too.")] = False,
     json_output: Json = False,
 ) -> None:
@@ -73,6 +76,7 @@ def verify(
     if weights is not None and data is None and not sample:
         raise UsageError("--weights without data", "--data DIR or --sample too", "name the folder with the data sets")
     from virb.run.options import Asked
+    from virb.submit.merge import contradicting
     from virb.submit.verdict import as_json, as_text
     from virb.submit.verify import Trial
     from virb.submit.verify import verify as verify_bundle
@@ -88,6 +92,9 @@ def verify(
         typer.echo("\n\n".join(as_text(verdict) for verdict in verdicts) or f"There are no bundles in {given}.")
         if check is not None:
             typer.echo(f"\nThe part that was run again was drawn with --seed {check.seed}.")
+    for path, verdict in zip(paths, verdicts, strict=True):
+        for text in contradicting(path, records) if verdict.records else ():
+            typer.echo(f"note: {clean(str(path))}: {clean(text)}", err=True)
     accepted = {"verified", "consistent", *(["stale"] if stale_ok else [])}
     if any(verdict.verdict not in accepted for verdict in verdicts):
         raise typer.Exit(1)

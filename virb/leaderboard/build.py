@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from virb.leaderboard.board import Board, Cell, Column, Row
 from virb.leaderboard.columns import column, columns_of, ordered, settled, unknown
-from virb.leaderboard.intersect import may_meet, on_intersection, read_samples, shares
+from virb.leaderboard.intersect import common_ids, may_meet, on_intersection, read_samples, shares
 from virb.leaderboard.overlap import overlap
 from virb.leaderboard.standing import standings
+from virb.records.choice import Placed, contradictions, grouped, precedence, same_number
 from virb.records.load import Results
 from virb.records.published import Reference
 from virb.records.record import Record
 
 Key = tuple[str, str, str, int | None]
-Member = tuple[Record, Path | None]
-"""A record and where its samples lie; without that, test splits must be the same."""
 
 
 def boards(results: Results) -> list[Board]:
     """Return one board per source, protocol and limit, real data first; then the published numbers."""
-    groups: dict[Key, list[Member]] = {}
-    for record, folder in zip(results.records, results.folders, strict=True):
+    groups: dict[Key, list[Placed]] = {}
+    for member in results.members:
+        record = member.record
         key = (record.data.source, record.protocol.name, record.protocol.digest, record.data.limit)
-        groups.setdefault(key, []).append((record, folder))
+        groups.setdefault(key, []).append(member)
     ordered = sorted(groups.items(), key=lambda item: (item[0][0], item[0][1], item[0][2], item[0][3] or 0))
     measured = [_board(key, members, results.references) for key, members in ordered]
     papers: dict[tuple[str, str], list[Reference]] = {}
@@ -36,13 +35,16 @@ def boards(results: Results) -> list[Board]:
     return measured + [_published(members) for _, members in sorted(papers.items())]
 
 
-def _board(key: Key, members: Sequence[Member], references: Sequence[Reference]) -> Board:
-    kept, left_out, notes = comparable(newest(members))
+def _board(key: Key, members: Sequence[Placed], references: Sequence[Reference]) -> Board:
+    standing, contradicting, contradicted = standing_ones(members)
+    chosen, left_out, notes = comparable(standing)
+    kept = [member.record for member in chosen]
     columns = columns_of(kept)
     labels = _labels(kept)
-    named = [(labels[record.encoder.name, record.encoder.fingerprint], record) for record in kept]
-    cells = {(label, record.task.name): _cell(record) for label, record in named}
-    facts = {label: record.encoder for label, record in named}
+    named = [(labels[one.record.encoder.name, one.record.encoder.fingerprint], one) for one in chosen]
+    cells = {(label, one.record.task.name): _cell(one) for label, one in named}
+    # What is said of an encoder is said by the surest of its records.
+    facts = {label: one.record.encoder for label, one in sorted(named, key=lambda item: item[1].origin.trust)[::-1]}
     rows, common = standings(facts, columns, cells)
     beside = {} if key[1] != "virb2021" or key[0] == "sample" else _beside(references, facts, columns)
     rest = tuple(
@@ -60,63 +62,90 @@ def _board(key: Key, members: Sequence[Member], references: Sequence[Reference])
         cells=cells,
         common=common,
         references=rest,
-        left_out=tuple(left_out),
-        notes=(*notes, *unknown(kept)),
+        left_out=(*contradicting, *left_out),
+        notes=(*contradicted, *notes, *unknown(kept)),
     )
 
 
-def newest(members: Sequence[Member]) -> list[Member]:
-    """Keep, of records that say the same thing of the same encoder, the one with most seeds, then the newest."""
-    latest: dict[tuple[str, str, str, str], Member] = {}
-    for record, folder in sorted(members, key=lambda member: (len(member[0].seeds), member[0].created)):
-        key = (record.encoder.name, record.encoder.fingerprint, record.task.name, record.keys.comparison)
-        latest[key] = (record, folder)
-    return list(latest.values())
+def standing_ones(members: Sequence[Placed]) -> tuple[list[Placed], list[str], list[str]]:
+    """Return the record that stands of each encoder's for a task, what is left out, and what contradicts what stands.
+
+    Under another name, too, a network that was measured is not another number: a claim that contradicts it is left out.
+    """
+    by_name = grouped(members, lambda record: (record.encoder.name, *same_number(record)))
+    left_out, notes, refused = [], [], set()
+    for first, other, text in contradictions(members):
+        renamed = first.record.encoder.name != other.record.encoder.name
+        if renamed and first.origin != other.origin:
+            refused.add(id(other.record))
+            left_out.append(text)
+        else:
+            notes.append(f"{text}; the latter is shown" if not renamed else text)
+    return [group[0] for group in by_name if id(group[0].record) not in refused], left_out, notes
 
 
-def comparable(members: Sequence[Member]) -> tuple[list[Record], list[str], list[str]]:
+def comparable(members: Sequence[Placed]) -> tuple[list[Placed], list[str], list[str]]:
     """Return what is ranked, what is left out and why, and what was scored again on common samples."""
-    kept: list[Record] = []
-    members, left_out = settled(members)
+    kept: list[Placed] = []
+    members, left_out = settled(members, trust=lambda member: member.origin.trust)
     notes: list[str] = []
-    for task in sorted({record.task.name for record, _ in members}):
-        of_task = [(record, folder) for record, folder in members if record.task.name == task]
-        count = Counter(record.keys.comparison for record, _ in of_task)
-        if len(count) == 1:
-            kept += [record for record, _ in of_task]
-            continue
-        winner = max(of_task, key=lambda member: (count[member[0].keys.comparison], member[0].created))[0]
-        same = [member for member in of_task if member[0].keys.comparison == winner.keys.comparison]
-        others = [member for member in of_task if member[0].keys.comparison != winner.keys.comparison]
-        joined, refused = _meet(same, others)
+    for task in sorted({member.record.task.name for member in members}):
+        of_task = [member for member in members if member.record.task.name == task]
+        winner = _winner(of_task)
+        same = [member for member in of_task if _under(member) == _under(winner)]
+        others = [member for member in of_task if _under(member) != _under(winner)]
+        joined, refused = _meet(same, others) if others else (same, [])
         if len(joined) > len(same):
             notes.append(f"{task}: some encoders lack a few test samples, and are scored on those that they have")
         # An encoder that has a record of the winning key is shown by that one.
         kept += _one_each(joined)
-        left_out += [f"{record.encoder.name} on {task}: {difference(record, winner)}" for record, _ in refused]
+        left_out += [
+            f"{member.record.encoder.name} on {task}: {difference(member.record, winner.record)}" for member in refused
+        ]
     return kept, left_out, notes
 
 
-def _one_each(records: Sequence[Record]) -> list[Record]:
-    first: dict[tuple[str, str], Record] = {}
-    for record in records:
-        first.setdefault((record.encoder.name, record.encoder.fingerprint), record)
+def _under(member: Placed) -> tuple[str, str]:
+    """Return what records must share that stand in one column: test samples follow from the data, and are no lie."""
+    return member.record.keys.comparison, member.record.data.test_digest
+
+
+def _winner(members: Sequence[Placed]) -> Placed:
+    """Return a record of the kind that most have: first of what was measured here, then of what is less sure."""
+    levels = sorted({member.origin.trust for member in members})
+    count = Counter((_under(member), member.origin.trust) for member in members)
+    most = max(members, key=lambda member: [count[_under(member), level] for level in levels])
+    tied = [one for one in members if all(count[_under(one), level] == count[_under(most), level] for level in levels)]
+    return min(tied, key=lambda member: (*precedence(member)[:2], *precedence(member)[3:]))
+
+
+def _one_each(members: Sequence[Placed]) -> list[Placed]:
+    first: dict[tuple[str, str], Placed] = {}
+    for member in members:
+        first.setdefault((member.record.encoder.name, member.record.encoder.fingerprint), member)
     return list(first.values())
 
 
-def _meet(same: Sequence[Member], others: Sequence[Member]) -> tuple[list[Record], list[Member]]:
-    """Add to records of one key those others whose test split is almost the same."""
-    near = [member for member in others if may_meet(member[0], same[0][0])]
-    mine = [read_samples(*member) for member in same] if near else []
-    whole = [one for one in mine if one is not None]
-    read = {id(member[0]): read_samples(*member) for member in near if whole}
-    close = [(record, one) for record, _ in near if (one := read.get(id(record))) and shares(whole[0], one)]
-    if not close or len(whole) < len(mine):  # without everyone's samples there are no common ones
-        return [record for record, _ in same], list(others)
-    kept = {id(record) for record, _ in close}
-    together = [*(record for record, _ in same), *(record for record, _ in close)]
-    joined = on_intersection(together, [*whole, *(one for _, one in close)])
-    return joined, [member for member in others if id(member[0]) not in kept]
+def _meet(same: Sequence[Placed], others: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
+    """Add to records of one key those others whose test split is almost the same.
+
+    Then all are scored on fewer samples. Only what is as sure as the best may do that to others: who could choose the
+    samples that are lacking could choose those on which others are right.
+    """
+    best = min(member.origin.trust for member in same)
+    near = [one for one in others if one.origin.trust <= best and may_meet(one.record, same[0].record)]
+    read = {id(one): read_samples(one.record, one.folder) for one in (*same, *near)} if near else {}
+    first = next((one for one in read.values() if one is not None), None)
+    close = [one for one in near if first and (its := read[id(one)]) and shares(first, its)]
+    if not close or not all(read[id(member)] for member in same):  # without everyone's samples there are no common ones
+        return list(same), list(others)
+    sure = [read[id(member)] for member in (*same, *close) if member.origin.trust <= best]
+    wanted = common_ids([one for one in sure if one])
+    together = [(one, its) for one in (*same, *close) if (its := read[id(one)]) and np.isin(wanted, its.ids).all()]
+    joined = on_intersection([member.record for member, _ in together], [its for _, its in together])
+    scored = [member._replace(record=record) for (member, _), record in zip(together, joined, strict=True)]
+    kept = {id(member) for member, _ in together}
+    return scored, [member for member in (*same, *others) if id(member) not in kept]
 
 
 def difference(one: Record, other: Record) -> str:
@@ -132,12 +161,14 @@ def difference(one: Record, other: Record) -> str:
         "data": (f"{one.data.digest[:8]} {one.data.counts}", f"{other.data.digest[:8]} {other.data.counts}"),
         "geometry": (one.view.geometry, other.view.geometry),
         "limit": (one.data.limit, other.data.limit),
+        "test samples": (one.data.test_digest[:8], other.data.test_digest[:8]),
     }
     found = [f"{name} {mine}, not {theirs}" for name, (mine, theirs) in fields.items() if mine != theirs]
     return "; ".join(found) or "another comparison key"
 
 
-def _cell(record: Record) -> Cell:
+def _cell(member: Placed) -> Cell:
+    record = member.record
     return Cell(
         value=record.score.value,
         low=record.score.low,
@@ -146,15 +177,21 @@ def _cell(record: Record) -> Cell:
         units=record.units,
         overlap=overlap(record.encoder.pretraining, record.task.name),
         frozen=record.frozen,
+        note=member.origin.text if member.origin.submitted else "",
         record=record,
     )
 
 
 def _labels(records: Sequence[Record]) -> dict[tuple[str, str], str]:
-    """Return encoders' names, with the fingerprint where two encoders share one."""
-    encoders = {(record.encoder.name, record.encoder.fingerprint) for record in records}
-    count = Counter(name for name, _ in encoders)
-    return {(name, print_): name if count[name] == 1 else f"{name} ({print_[:8]})" for name, print_ in encoders}
+    """Return encoders' names, with as much of the fingerprint as tells apart where two encoders share one."""
+    prints: dict[str, set[str]] = {}
+    for record in records:
+        prints.setdefault(record.encoder.name, set()).add(record.encoder.fingerprint)
+    labels: dict[tuple[str, str], str] = {}
+    for name, several in prints.items():
+        length = next(size for size in range(8, 1 << 16) if len({one[:size] for one in several}) == len(several))
+        labels |= {(name, one): name if len(several) == 1 else f"{name} ({one[:length]})" for one in several}
+    return labels
 
 
 def _numbers(reference: Reference) -> dict[str, Cell]:

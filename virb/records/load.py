@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from virb.core.npz import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
 from virb.core.paths import reference_folder
 from virb.metrics import Metric
 from virb.metrics.stats import interval
+from virb.records.choice import Placed, grouped
 from virb.records.facts import MEASURED, hides_the_sample_world, misread
+from virb.records.origins import Entry, Origin, date_problems, entries, origin_of, sidecar
 from virb.records.published import SETS, Reference, read_references
 from virb.records.record import Record, Score, read_record
 
@@ -33,17 +35,29 @@ class Results:
     references: tuple[Reference, ...] = ()
     problems: tuple[str, ...] = ()
     """What was left out, and why."""
+    origins: tuple[Origin, ...] = ()
+    """Where each record came from; none where nothing is known of that, and all count as measured."""
+
+    @property
+    def members(self) -> list[Placed]:
+        """Each record with its folder and its origin."""
+        origins = self.origins or (Origin(),) * len(self.records)
+        return [Placed(*parts) for parts in zip(self.records, self.folders, origins, strict=True)]
 
 
 def load(places: Iterable[str | Path]) -> Results:
-    """Return the checked records of several places: results folders, folders of published numbers, shipped sets."""
-    read: list[tuple[Record, Path]] = []
+    """Return the checked records of several places: results folders, folders of published numbers, shipped sets.
+
+    The first place is one's own: what others hold never takes the place of what it holds.
+    """
+    read: list[Placed] = []
     references: list[Reference] = []
     problems: list[str] = []
-    for place in dict.fromkeys(Path(_resolve(str(place))) for place in places):
+    for number, place in enumerate(dict.fromkeys(Path(_resolve(str(place))) for place in places)):
         found, wrong = read_references(place)
         references += found
         problems += wrong
+        known: dict[Path, dict[str, Entry]] = {}
         for path in _record_files(place):
             try:
                 record = read_record(path)
@@ -51,10 +65,17 @@ def load(places: Iterable[str | Path]) -> Results:
             except VirbError as error:
                 problems.append(error.found)
                 continue
-            read.append((record, path.parent))
-    kept, contradictions = _without_contradictions([record for record, _ in read])
-    records, folders = [read[row][0] for row in kept], [read[row][1] for row in kept]
-    return Results(tuple(records), tuple(folders), tuple(references), (*problems, *contradictions))
+            if path.parent not in known:
+                known[path.parent] = entries(sidecar(path.parent.parent.parent, path.parent.name))
+            read.append(Placed(record, path.parent, origin_of(path, number, known[path.parent])))
+    kept, contradictions = _without_contradictions(read)
+    return Results(
+        tuple(member.record for member in kept),
+        tuple(where for member in kept if (where := member.folder)),
+        tuple(references),
+        (*problems, *contradictions),
+        tuple(member.origin for member in kept),
+    )
 
 
 def _record_files(place: Path) -> list[Path]:
@@ -80,7 +101,8 @@ def _resolve(place: str) -> Path:
 
 def check(record: Record, path: Path) -> None:
     """Refuse a record whose numbers do not follow from its replicates, its seeds and the statistics beside it."""
-    problem = _own(record) or misread(record) or _beside(record, path.parent)
+    early = next(date_problems(record.created), "")
+    problem = early or _own(record) or misread(record) or _beside(record, path.parent)
     if problem:
         raise VirbError(
             f"{path}: {problem}", "a record as 'virb evaluate' wrote it, with its samples beside it", "evaluate again"
@@ -141,21 +163,23 @@ def _value(metric: Metric, rows: np.ndarray) -> float:
     return float(metric.value(metric.totals(rows.astype(np.float64))))
 
 
-def _without_contradictions(records: Sequence[Record]) -> tuple[list[int], list[str]]:
-    """Return which records stay: where the same run has two values, nobody knows which is right."""
-    runs: dict[tuple[str, str], list[int]] = {}
-    for row, record in enumerate(records):
-        runs.setdefault((record.encoder.name, record.keys.resume), []).append(row)
+def _without_contradictions(read: list[Placed]) -> tuple[list[Placed], list[str]]:
+    """Return which records stay: where the same run has two values of one origin, nobody knows which is right."""
     kept, problems = [], []
-    for rows in runs.values():
-        values = {records[row].score.value for row in rows}
-        if len(values) == 1:
-            kept.append(max(rows, key=lambda row: records[row].created))
-            continue
-        record = records[rows[0]]
-        listed = ", ".join(f"{value:g}" for value in sorted(values))
-        problems.append(
-            f"{record.encoder.name} on {record.task.name}: {len(rows)} records of the same run with different values "
-            f"({listed})"
+    place = {id(member.record): row for row, member in enumerate(read)}
+    for group in grouped(read, lambda record: (record.encoder.name, record.keys.resume)):
+        first = group[0]
+        known = {one.record.score.value for one in group if one.origin == first.origin}
+        if len(known) == 1:
+            kept.append(first)
+        listed = ", ".join(
+            f"{value:g} ({origin})"
+            for value, origin in sorted({(one.record.score.value, one.origin.text) for one in group})
         )
-    return sorted(kept), problems
+        if len({one.record.score.value for one in group}) > 1:
+            stands = f"; {first.record.score.value:g} stands" if len(known) == 1 else ""
+            problems.append(
+                f"{first.record.encoder.name} on {first.record.task.name}: {len(group)} records of the same run with "
+                f"different values: {listed}{stands}"
+            )
+    return sorted(kept, key=lambda member: place[id(member.record)]), problems

@@ -23,6 +23,8 @@ from virb.core.errors import VirbError
 from virb.core.npz import LARGEST_RECORD, DamagedFile, read_bounded
 from virb.core.paths import write_whole
 from virb.core.strict_json import read_model
+from virb.core.text import many
+from virb.records.origins import date_problems, forget, origin_of
 
 SCHEMA: Literal[1] = 1
 Source = Literal["real", "sample"]
@@ -118,6 +120,15 @@ class SettingFacts(Frozen):
     standardise: bool = False
     neighbours: int | None = None
     validation: float | None
+
+    @property
+    def text(self) -> str:
+        """The setting in words."""
+        if self.neighbours is not None:
+            return many(self.neighbours, "neighbour")
+        facts = {"lr": self.learning_rate, "wd": self.weight_decay}
+        known = [f"{name} {value:g}" for name, value in facts.items() if value is not None]
+        return ", ".join([*known, *(["standardised"] if self.standardise else [])])
 
 
 class HeadFacts(Frozen):
@@ -256,14 +267,20 @@ def reason(error: OSError | DamagedFile | ValidationError) -> str:
 
 
 def finished(folder: Path, stem: str, resume: str) -> Record | None:
-    """Return a whole record that answers this resume key and still has its samples, if there is one."""
+    """Return a whole record that answers this resume key and still has its samples, if there is one.
+
+    One that came in a bundle is somebody else's claim: it spares nobody the run.
+    """
+    if origin_of(folder / f"{stem}.json").submitted:
+        return None
     try:
         record = read_record(folder / f"{stem}.json")
         files = [facts for facts in (record.samples, record.heads) if facts is not None]
         whole = all(hashlib.sha256((folder / facts.file).read_bytes()).hexdigest() == facts.sha256 for facts in files)
     except (VirbError, OSError):
         return None
-    return record if whole and record.keys.resume == resume else None
+    dated = next(date_problems(record.created), "")  # no board would show it
+    return record if whole and not dated and record.keys.resume == resume else None
 
 
 def read_all(out: Path) -> tuple[list[Record], list[str]]:
@@ -284,6 +301,7 @@ def write(record: Record, out: Path, files: Mapping[str, bytes]) -> Path:
         write_whole(folder / name, content)
     path = folder / f"{record.stem}.json"
     write_whole(path, record.model_dump_json(indent=1) + "\n")
+    forget(path)
     return path
 
 

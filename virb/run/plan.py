@@ -146,4 +146,5 @@ def _job(item: Prepared, encoder: Encoder, numerics: Numerics, options: Options)
 def finished_job(job: Job, options: Options) -> Record | None:
     """Return the record that makes a job needless, if it is there."""
     done = finished(job.place.parent, job.place.stem, job.resume)
-    return None if done is not None and options.save_heads and done.heads is None else done
+    lacks = done is not None and options.save_heads and done.heads is None and job.prepared.training.epochs > 0
+    return None if lacks else done

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from virb.cards.protocol import Neighbours, PixelTraining, Protocol, Training, metrics_for
+from virb.cards.protocol import AnyTraining, Neighbours, PixelTraining, Protocol, Training, metrics_for
 from virb.cards.select import PROTOCOLS, TASKS, protocol, task
 from virb.cards.task import Task
 from virb.core.errors import VirbError
@@ -16,7 +16,7 @@ from virb.heads import VERSIONS
 from virb.heads.fit.pixels import grid as pixel_grid
 from virb.heads.fit.stack import grid
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, Metric, metric_for
-from virb.records.record import Record, comparison_key, resume_key
+from virb.records.record import CurveFacts, Record, SettingFacts, comparison_key, resume_key
 from virb.run.tasks import head_for
 from virb.run.virb2021 import frozen_under
 from virb.submit.verdict import Finding, broken, stale
@@ -28,7 +28,7 @@ class Cards:
 
     task: Task
     protocol: Protocol
-    training: Training | PixelTraining
+    training: AnyTraining
 
 
 def cards_of(record: Record) -> tuple[Cards | None, list[Finding]]:
@@ -55,9 +55,7 @@ def cards_of(record: Record) -> tuple[Cards | None, list[Finding]]:
         training = rules.training(task(own.head_of) if own.head_of else own)
     except VirbError as error:
         return None, [broken(f"no such record can be: {error.found}")]
-    if isinstance(training, Neighbours):
-        return None, [broken("it is of nearest neighbours, which are a first look and take no part in submissions")]
-    return Cards(own, rules, training.model_copy(update={"seeds": len(record.seeds)})), []
+    return Cards(own, rules, training.seeded(len(record.seeds))), []
 
 
 def metrics_of(record: Record, cards: Cards | None) -> list[Metric] | None:
@@ -81,6 +79,8 @@ def check_facts(record: Record, cards: Cards) -> Iterator[Finding]:
     wanted = metrics_for(card, cards.training)
     if (record.score.metric, *record.also) != wanted:
         yield broken(f"it measures {', '.join((record.score.metric, *record.also))}; the card says {', '.join(wanted)}")
+    if card.level == "image" and record.data.blank:
+        yield broken("it says some pictures have no pixel that counts, and the task is of whole pictures")
     if record.view.geometry != (card.geometry if rules.tiles else "squash"):
         yield broken(f"it says geometry {record.view.geometry}, which is not the card's under this protocol")
     comparison = comparison_key(card, rules, record.data.digest, record.data.source, record.data.limit)
@@ -91,17 +91,15 @@ def check_facts(record: Record, cards: Cards) -> Iterator[Finding]:
 
 def _check_training(record: Record, cards: Cards, comparison: str) -> Iterator[Finding]:
     training = cards.training
-    cells = [setting.model_dump(exclude={"validation"}, exclude_none=True) for setting in record.settings]
-    wanted = pixel_grid(training) if isinstance(training, PixelTraining) else grid(training)
-    if cells != [asdict(setting) for setting in wanted]:
-        yield broken("its settings are not the grid of its protocol")
     if record.setting not in record.settings:
         yield broken("its chosen setting is none of its settings")
-    curves = record.curves
-    if curves.train_loss[-1:] != [record.train_loss] or curves.val_score[-1:] != [record.setting.validation]:
-        yield broken("its training loss and validation score are not the ends of its curves")
-    if curves.epochs[-1:] != [training.epochs] or len({len(column) for column in curves.model_dump().values()}) != 1:
-        yield broken(f"its curves do not end after {training.epochs} epochs")
+    if isinstance(training, Neighbours):
+        yield from _check_neighbours(record, cards, training)
+    else:
+        yield from _check_trained(record, training)
+    own = cards.task.head_of is None and record.data.counts.get("val") == 0
+    if own and any(one.validation is not None for one in record.settings):
+        yield broken("it has validation scores, and no sample was held out")
     head = head_for(cards.task, cards.training)
     assert record.head is not None
     if record.head.name != head:
@@ -112,6 +110,43 @@ def _check_training(record: Record, cards: Cards, comparison: str) -> Iterator[F
         yield broken("its resume key does not follow from its encoder, training, numerics and head")
     if record.frozen != frozen_under(head):
         yield broken(f"it says {record.frozen} was frozen, which is not so under its head")
+
+
+def _check_trained(record: Record, training: Training | PixelTraining) -> Iterator[Finding]:
+    cells = [setting.model_dump(exclude={"validation"}, exclude_none=True) for setting in record.settings]
+    wanted = pixel_grid(training) if isinstance(training, PixelTraining) else grid(training)
+    if cells != [asdict(setting) for setting in wanted]:
+        yield broken("its settings are not the grid of its protocol")
+    curves = record.curves
+    if curves.train_loss[-1:] != [record.train_loss] or curves.val_score[-1:] != [record.setting.validation]:
+        yield broken("its training loss and validation score are not the ends of its curves")
+    if curves.epochs[-1:] != [training.epochs] or len({len(column) for column in curves.model_dump().values()}) != 1:
+        yield broken(f"its curves do not end after {training.epochs} epochs")
+
+
+def _check_neighbours(record: Record, cards: Cards, training: Neighbours) -> Iterator[Finding]:
+    """Yield what cannot be where nothing is trained; the number of neighbours is the first that does best."""
+    settings, scores = record.settings, [setting.validation for setting in record.settings]
+    numbers = [setting.neighbours or 0 for setting in settings]
+    samples = max(numbers, default=0) if cards.task.head_of else record.data.counts.get("train", 0)
+    wanted = sorted({min(count, samples) for count in training.neighbours})
+    if numbers != wanted or settings != [
+        SettingFacts(neighbours=n, validation=v) for n, v in zip(numbers, scores, strict=True)
+    ]:
+        yield broken("its settings are not the numbers of neighbours of its protocol")
+    if len(record.seeds) != 1:
+        yield broken(f"it has {len(record.seeds)} seeds, and neighbours draw nothing")
+    if record.heads is not None:
+        yield broken("it names heads, and neighbours have none")
+    one = record.setting.validation
+    if record.train_loss is not None or record.curves != CurveFacts(
+        epochs=[0], train_loss=[None], val_loss=[None], val_score=[one]
+    ):
+        yield broken("it has curves of training, and nothing is trained")
+    known = [score for score in scores if score is not None]
+    best = (max(known) if record.score.direction == "higher" else min(known)) if known else None
+    if settings and record.setting != settings[scores.index(best)]:
+        yield broken("its number of neighbours is not the one that does best on validation")
 
 
 def _resume_keys(record: Record, cards: Cards, comparison: str, head: str) -> set[str]:

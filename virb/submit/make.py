@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import UsageError, VirbError, did_you_mean
+from virb.records.origins import origin_of
 from virb.records.record import FileFacts, Record, read_record
 from virb.submit.bundle import WeightsFacts, card_as_yaml, described, make_manifest, open_bundle, record_as_bytes
 from virb.submit.container import MANIFEST, sha256_of, write_container
@@ -46,7 +49,7 @@ def make_bundle(card: EncoderCard, results: Path, out: Path, wish: Wish | None =
     _refuse_code(card)
     found = _chosen(card, results, wish.fingerprint)
     weights = _weights(card, wish)
-    shown = _shown_card(card, weights[0] if weights else None)
+    shown = _shown_card(card, weights[0] if weights else None, found)
     files: dict[str, bytes] = {f"encoder/{card.name}.yaml": card_as_yaml(shown)}
     records, problems = [], []
     for one in found:
@@ -97,6 +100,13 @@ def _chosen(card: EncoderCard, results: Path, fingerprint: str) -> list[_Found]:
             "remove them, or run 'virb evaluate' again",
         )
     named = [one for one in everything if one.record.encoder.name == card.name and one.record.kind == "measured"]
+    mine = [one for one in named if not origin_of(one.path).submitted]
+    if named and not mine:
+        raise UsageError(
+            f"all {len(named)} records of '{card.name}' in {results}/records came in bundles",
+            "records that were measured here",
+            "hand on the bundles themselves, or run 'virb evaluate' and submit what it measures",
+        )
     if not named:
         known = sorted({one.record.encoder.name for one in everything})
         raise UsageError(
@@ -105,7 +115,7 @@ def _chosen(card: EncoderCard, results: Path, fingerprint: str) -> list[_Found]:
             "run 'virb evaluate --encoder ... --tasks all --save-heads' first, or give the card the name that its "
             "records have",
         )
-    return _one_fingerprint(card, named, fingerprint)
+    return _one_fingerprint(card, mine, fingerprint)
 
 
 def _one_fingerprint(card: EncoderCard, named: list[_Found], fingerprint: str) -> list[_Found]:
@@ -152,9 +162,16 @@ def _weights(card: EncoderCard, wish: Wish) -> tuple[WeightsFacts, Path] | None:
     return facts, path
 
 
-def _shown_card(card: EncoderCard, weights: WeightsFacts | None) -> EncoderCard:
-    """Return the card as others read it: no folder of this machine, and the file pinned by its hash."""
-    return card if weights is None else card.model_copy(update={"weights": weights.file, "sha256": weights.sha256})
+def _shown_card(card: EncoderCard, weights: WeightsFacts | None, found: Sequence[_Found] = ()) -> EncoderCard:
+    """Return the card as others read it: no folder of this machine, and the file pinned by its hash.
+
+    What of it was allowed to be missing stands there by name, also where a command said that and no card.
+    """
+    if weights is None:
+        return card
+    facts = next((checkpoint for one in found if (checkpoint := one.record.encoder.checkpoint)), None)
+    allowed = card.allow_missing if facts is None else tuple(map(escape, facts.allowed))
+    return card.model_copy(update={"weights": weights.file, "sha256": weights.sha256, "allow_missing": allowed})
 
 
 def _parts(found: _Found, card: EncoderCard, wish: Wish) -> tuple[Record, dict[str, bytes]]:
@@ -180,10 +197,15 @@ def _whole(path: Path, facts: FileFacts) -> bytes:
     return content
 
 
+def _lacks_heads(record: Record) -> bool:
+    """Tell whether heads were trained and not kept; of neighbours there are none."""
+    return record.heads is None and record.setting.neighbours is None
+
+
 def _notes(records: list[Record], card: EncoderCard, wish: Wish) -> tuple[str, ...]:
     notes = []
     levels = ("image", "pixel") if wish.pixel_heads else ("image",)
-    if bare := [record.task.name for record in records if record.heads is None and record.task.level in levels]:
+    if bare := [record.task.name for record in records if _lacks_heads(record) and record.task.level in levels]:
         notes.append(
             f"{len(bare)} records have no heads, so nobody can score them again on a part of the data: "
             f"{', '.join(bare[:5])}{', ...' if len(bare) > 5 else ''}. "

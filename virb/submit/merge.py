@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from virb.core.errors import VirbError
 from virb.core.paths import write_whole
+from virb.records.choice import Placed, contradictions
+from virb.records.origins import Entry, Origin, changing, entries, origin_of, sidecar, sidecars
+from virb.records.record import read_record
 from virb.submit.bundle import Bundle, open_bundle
 from virb.submit.container import sha256_of
 from virb.submit.verdict import WORDS, Verdict, as_text, worst
 
-_SIDECAR = "verdict.json"
+_NEW = Origin(word="consistent", added="today")
+"""Of records that are not in the folder yet: later than all that are."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,8 @@ class Merged:
 
     added: int
     there: int
+    contradictions: tuple[str, ...] = ()
+    """Where its records and others of the same encoder cannot both be right."""
 
 
 def merge(path: Path, results: Path, verdict: Verdict) -> Merged:
@@ -32,22 +40,28 @@ def merge(path: Path, results: Path, verdict: Verdict) -> Merged:
             "a bundle that is verified or consistent",
             "ask its maker for one that 'virb verify' accepts; nothing was added",
         )
-    if sha256_of(path) != verdict.sha256:
-        raise VirbError(f"{path} has changed since it was verified", "the same file", "run the same command again")
-    with open_bundle(path) as bundle:
-        names = [name for name in bundle.manifest.files if name.startswith("records/")]
-        names.sort(key=lambda name: (name.endswith(".json"), name))  # a record that is there is whole
-        _refuse_clashes(bundle, names, results)
-        added = [name for name in names if not (results / name).exists()]
-        folder = f"{bundle.manifest.encoder}-{bundle.manifest.fingerprint[:8]}"
-        sidecar = results / "submissions" / folder / _SIDECAR
-        # Before the records: a board never shows one from a bundle without its verdict.
-        write_whole(sidecar, json.dumps(_joined(verdict, sidecar) | {"bundle": path.name}, indent=1) + "\n")
-        for name in added:
-            write_whole(results / name, bundle.container.read(name))
+    with changing(results):
+        if sha256_of(path) != verdict.sha256:
+            raise VirbError(f"{path} has changed since it was verified", "the same file", "run the same command again")
+        with open_bundle(path) as bundle:
+            return _merged(bundle, path.name, results, verdict)
+
+
+def _merged(bundle: Bundle, bundle_name: str, results: Path, verdict: Verdict) -> Merged:
+    names = [name for name in bundle.manifest.files if name.startswith("records/")]
+    names.sort(key=lambda name: (name.endswith(".json"), name))  # a record that is there is whole
+    _refuse_clashes(bundle, names, results)
+    added = [name for name in names if not (results / name).exists()]
+    new = [name for name in added if name.endswith(".json")]
+    encoder = f"{bundle.manifest.encoder}-{bundle.manifest.fingerprint[:8]}"
+    place = sidecar(results, encoder)
+    joined = _joined(verdict, entries(place), new)
+    # Before the records: a board never shows one from a bundle without its verdict.
+    write_whole(place, json.dumps(joined | {"bundle": bundle_name}, indent=1) + "\n")
+    for name in added:
+        write_whole(results / name, bundle.container.read(name))
     records = [name for name in names if name.endswith(".json")]
-    new = sum(name in added for name in records)
-    return Merged(new, len(records) - new)
+    return Merged(len(new), len(records) - len(new), tuple(_contradictions(bundle, results)))
 
 
 def _refuse_clashes(bundle: Bundle, names: list[str], results: Path) -> None:
@@ -62,19 +76,46 @@ def _refuse_clashes(bundle: Bundle, names: list[str], results: Path) -> None:
         )
 
 
-def _joined(verdict: Verdict, sidecar: Path) -> dict[str, object]:
+def _joined(verdict: Verdict, before: Mapping[str, Entry], new: list[str]) -> dict[str, object]:
     """Return a verdict with what was found before: of an encoder's other records, or better of the same ones.
 
-    A record that was run again stays verified when the same bytes are later looked at without weights.
+    A record that was run again stays verified when the same bytes are later looked at without weights. One that was
+    measured here before its bundle came is no submitted one, and keeps its rank.
     """
-    before = {str(one.get("file")): one for one in _listed(sidecar)}
-    now = {record.file: asdict(record) for record in verdict.records}
-    for name, old in before.items():
-        new = now.setdefault(name, old)
-        if old.get("sha256") == new["sha256"] and old.get("verdict") == "verified":
-            now[name] = old
-    words = [word for word in WORDS if any(one["verdict"] == word for one in now.values())]
+    today = datetime.now(UTC).isoformat()
+    now = dict(before)
+    for record in verdict.records:
+        old = before.get(record.file)
+        if old is None and record.file not in new:
+            continue
+        same = old if old is not None and old.get("sha256") == record.sha256 else None
+        if same is not None and same.get("verdict") == "verified":
+            continue
+        now[record.file] = asdict(record) | {"added": same.get("added", "") if same is not None else today}
+    words = [word for word in WORDS if any(one.get("verdict") == word for one in now.values())]
     return asdict(verdict) | {"verdict": worst(words), "records": [now[name] for name in sorted(now)]}
+
+
+def contradicting(path: Path, results: Path) -> list[str]:
+    """Return where a bundle and a results folder say different things of the same network."""
+    with open_bundle(path) as bundle:
+        return _contradictions(bundle, results)
+
+
+def _contradictions(bundle: Bundle, results: Path) -> list[str]:
+    """Return where records of a bundle and others of the same network cannot both be right."""
+    there: dict[str, Placed] = {}
+    for path in sorted((results / "records").glob(f"*-{bundle.manifest.fingerprint[:8]}/*.json")):
+        try:
+            there[f"records/{path.parent.name}/{path.name}"] = Placed(read_record(path), path.parent, origin_of(path))
+        except VirbError:
+            continue  # a board names it
+    own = set()
+    for one in bundle.members:
+        known = there.get(one.file)
+        name = one.file if known and known.record == one.record else f"bundle/{one.file}"
+        own.add(id(there.setdefault(name, Placed(one.record, None, _NEW))))
+    return [text for first, other, text in contradictions(there.values()) if {id(first), id(other)} & own]
 
 
 def verdicts(results: Path) -> dict[str, str]:
@@ -82,32 +123,26 @@ def verdicts(results: Path) -> dict[str, str]:
 
     A record that was changed since has none: what was checked is no longer what is there.
     """
-    found: dict[str, str] = {}
-    for path in sorted((results / "submissions").glob(f"*/{_SIDECAR}")):
-        for one in _listed(path):
-            place = results / str(one.get("file", ""))
-            inside = ".." not in place.parts and place.is_relative_to(results)
-            if inside and place.is_file() and sha256_of(place) == one.get("sha256"):
-                found[str(one.get("resume"))] = str(one.get("verdict"))
-    return found
+    return {
+        str(entry.get("resume")): origin.word
+        for path in sidecars(results)
+        for entry, origin in _found(results, path)
+        if origin is not None and origin.word != "changed since"
+    }
+
+
+def _found(results: Path, path: Path) -> list[tuple[Entry, Origin | None]]:
+    """Return what was found of an encoder's submitted records, and where those that are there stand today."""
+    known = entries(path)
+    places = [(entry, results / name) for name, entry in known.items()]
+    return [(entry, origin_of(place, 0, known) if place.is_file() else None) for entry, place in places]
 
 
 def board_notes(results: Path) -> list[str]:
     """Return what a board says of the records that were submitted: each encoder with its records' verdicts."""
-    found: dict[str, Counter[str]] = {}
-    known = verdicts(results)
-    for path in sorted((results / "submissions").glob(f"*/{_SIDECAR}")):
-        words = [known.get(str(one.get("resume")), "changed since") for one in _listed(path)]
-        found[path.parent.name] = Counter(words)
-    return [
-        f"Submitted: {name}: " + ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
-        for name, words in found.items()
-    ]
-
-
-def _listed(path: Path) -> list[dict[str, object]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [one for one in content["records"] if isinstance(one, dict)]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []
+    notes = []
+    for path in sidecars(results):
+        words = Counter(origin.word if origin else "changed since" for _, origin in _found(results, path))
+        listed = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
+        notes += [f"Submitted: {path.parent.name}: {listed}"] if words else []
+    return notes

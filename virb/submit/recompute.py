@@ -12,6 +12,7 @@ from virb.core.digest import digest, digest_array
 from virb.metrics import Metric
 from virb.metrics.stats import REPLICATES
 from virb.records.facts import hides_the_sample_world
+from virb.records.origins import date_problems
 from virb.records.record import Record, Score
 from virb.run.score import breakdown_of, measured, resolution_of, value_of
 from virb.submit.verdict import Finding, broken
@@ -130,6 +131,7 @@ def check_files(file: str, record: Record) -> Iterator[Finding]:
         yield broken(f"it names the heads {record.heads.file}, and not its own")
     if record.kind != "measured":
         yield broken("it is no measured record")
+    yield from map(broken, date_problems(record.created))
 
 
 def check_samples(record: Record, samples: Samples) -> Iterator[Finding]:

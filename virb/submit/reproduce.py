@@ -11,6 +11,7 @@ import numpy as np
 from virb.cards.encoder_names import encoder_card
 from virb.cards.select import ENCODERS
 from virb.cards.weights import Weights
+from virb.core.digest import digest
 from virb.core.errors import UsageError, VirbError
 from virb.core.text import clean, safe_name
 from virb.records.record import Record, read_record
@@ -123,9 +124,12 @@ def differences(record: Record, now: Record) -> list[Repeated]:
             for name, other in record.also.items()
         ),
         Repeated("floor", f"{record.floor.value:.6f}", f"{now.floor.value:.6f}"),
-        Repeated("setting", _setting(record), _setting(now)),
+        Repeated("setting", record.setting.text, now.setting.text),
+        Repeated("validation", _validation(record), _validation(now)),
+        Repeated("curves", _curves(record), _curves(now)),
         Repeated("data", record.data.digest[:8], now.data.digest[:8]),
         Repeated("weights", record.encoder.weights_hash[:8], now.encoder.weights_hash[:8]),
+        Repeated("weights file", _reading(record), _reading(now)),
         Repeated("encoder", record.encoder.fingerprint[:8], now.encoder.fingerprint[:8]),
         Repeated("comparison key", record.keys.comparison[:8], now.keys.comparison[:8]),
         Repeated("numerics", _words(record.numerics), _words(now.numerics)),
@@ -157,9 +161,22 @@ def _numbers(values: list[float]) -> str:
     return " ".join(f"{value:.6f}" for value in values)
 
 
-def _setting(record: Record) -> str:
-    setting = record.setting
-    return f"rate {setting.learning_rate:g}, decay {setting.weight_decay:g}, standardise {setting.standardise}"
+def _validation(record: Record) -> str:
+    """Return every setting's validation score."""
+    return " ".join("-" if one.validation is None else f"{one.validation:.6f}" for one in record.settings)
+
+
+def _curves(record: Record) -> str:
+    """Return how many points the curves have, and the digest of these, to six digits as other machines have them."""
+    columns = record.curves.model_dump()
+    rounded = [[None if one is None else f"{one:.6g}" for one in column] for column in columns.values()]
+    return f"{len(record.curves.epochs)} points, {digest(rounded)[:8]}"
+
+
+def _reading(record: Record) -> str:
+    """Return what a weights file was understood to be, and what was allowed to be missing."""
+    facts = record.encoder.checkpoint
+    return "none" if facts is None else f"{len(facts.allowed)} tensors let go, {digest(facts.model_dump())[:8]}"
 
 
 def _words(facts: dict[str, str | int | bool]) -> str:

@@ -9,34 +9,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import torch
 
+from virb.cards.encoder import CheckpointFacts
+from virb.cards.protocol import Neighbours
 from virb.cards.select import Selection, task
-from virb.core.digest import seed_of
 from virb.core.errors import VirbError
-from virb.core.types import Features, Images, Predicted, Split
+from virb.core.types import Predicted, unique_rows
 from virb.data.targets import unstored_targets
 from virb.encode.encoder import Encoder
-from virb.encode.features import Pass
-from virb.encode.stream import StreamedMaps
 from virb.heads.dense import Inputs
+from virb.heads.fit import NeighbourProbe, Tested
 from virb.metrics import METRICS, Metric
 from virb.records.record import Record
 from virb.run.options import Options
 from virb.run.plan import ImageSet, Job, image_sets
-from virb.run.tasks import prepare
+from virb.run.tasks import metrics_of, prepare
 from virb.run.truth import constant_maps
 from virb.sample import ensure
 from virb.submit.container import BundleError
 from virb.submit.current import Cards
 from virb.submit.heads import image_heads, pixel_heads
+from virb.submit.held import Held, image_held, neighbours_held, pixels_held
+from virb.submit.part import Part, Rerun, chosen_rows
 from virb.submit.recompute import Samples
 from virb.submit.verdict import Finding, broken, stale
 
-_LEAST = 16
 _SAME, _OTHER = 1e-3, 5e-2
 """How much of an output's spread the claimed class may fall short of the highest: on the same numerics, and where
 device or precision differ."""
@@ -46,28 +48,22 @@ _PIXELS_SAME, _PIXELS_OTHER = 2e-3, 3e-2
 """How much the statistics of a part may differ, relative to the larger ones."""
 _LEARNT = 5000
 """Training pictures that are read for the floor, at the most."""
+_WORDED = ("naming", "others", "notes")
+"""What is said of a weights file in words."""
 _ROOM, _RARE = 64, 5
 """Pixels of one class that may be turned in a part, and how many times more of it than of all."""
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """How a part of the test samples is chosen and run again."""
-
-    encoder: Encoder
-    options: Options
-    share: float
-    seed: int
 
 
 def rerun(
     record: Record, cards: Cards, samples: Samples, metrics: list[Metric], heads: bytes | None, how: Rerun
 ) -> Finding:
     """Return what a second run of a part of the test samples says of a record."""
-    if heads is None:
+    nearest = isinstance(cards.training, Neighbours)
+    if heads is None and not nearest:
         return Finding("consistent", "not run again: the bundle holds no heads of it")
+    how = replace(how, options=_options(record, cards, how.options))
     try:
-        images, job = _job(record, cards, how)
+        images, job = _job(cards, how)
     except VirbError as error:
         return Finding("consistent", f"not run again: {error.found}")
     source = job.prepared.source
@@ -83,8 +79,10 @@ def rerun(
         )
     if problems := [*_same_samples(job, samples), *_same_facts(record, images, job, samples, how)]:
         return broken("; ".join(problems))
-    part = _Part(record, images, job, samples, metrics, chosen_rows(len(samples), how, record.keys.resume), how)
+    part = Part(record, images, job, samples, metrics, chosen_rows(len(samples), how, record.keys.resume), how)
     try:
+        if heads is None:
+            return _nearest(part)
         return _image(part, heads) if record.task.level == "image" else _pixels(part, heads, cards.protocol.size)
     except BundleError as error:
         return broken(error.found)
@@ -92,41 +90,8 @@ def rerun(
         return Finding("consistent", f"not run again: {error.found}")
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A part of a record's test samples, to be scored again."""
-
-    record: Record
-    image_set: ImageSet
-    job: Job
-    samples: Samples
-    metrics: list[Metric]
-    rows: np.ndarray
-    how: Rerun
-
-    @property
-    def text(self) -> str:
-        """What was done."""
-        heads = len(self.record.seeds)
-        return f"{len(self.rows)} of {len(self.samples)} test samples were encoded and scored again with {heads} heads"
-
-    @property
-    def like(self) -> bool:
-        """Whether features are made here as they were made then, down to the last digits.
-
-        In half precision another device of the same kind may add up in another order, and one digit is much then.
-        """
-        numerics = self.image_set.images.numerics
-        same = {**self.record.numerics, "chunk": 0} == {**asdict(numerics), "chunk": 0}
-        return same and numerics.precision == "float32"
-
-    def over(self, images: Images) -> Pass:
-        """Return the encoder over some images, on this machine."""
-        return Pass(self.how.encoder, images, self.how.options.device, self.how.options.decoders)
-
-
 def check_encoder(record: Record, encoder: Encoder) -> Finding | None:
-    """Return why these weights are not those of a record, if they are not."""
+    """Return why these weights are not those of a record, or were not read as it says, if so."""
     if encoder.weights_hash != record.encoder.weights_hash:
         return broken(
             f"the weights given have hash {encoder.weights_hash[:12]}, the record was made with "
@@ -134,25 +99,43 @@ def check_encoder(record: Record, encoder: Encoder) -> Finding | None:
         )
     if encoder.fingerprint != record.encoder.fingerprint:
         return stale("the weights are the same, and this copy of virb makes another encoder of them")
-    return None
+    if encoder.arch != record.encoder.arch:
+        return broken(f"it says the architecture is {record.encoder.arch}; it is {encoder.arch}")
+    return _check_reading(record.encoder.checkpoint, encoder.checkpoint)
 
 
-def chosen_rows(count: int, how: Rerun, name: str) -> np.ndarray:
-    """Return which samples are run again: at random, by the seed, and never fewer than a handful."""
-    some = min(count, max(_LEAST, math.ceil(how.share * count)))
-    generator = np.random.default_rng(seed_of(f"slice/{how.seed}/{name}"))
-    return np.sort(generator.permutation(count)[:some])
+def _check_reading(told: CheckpointFacts | None, found: CheckpointFacts | None) -> Finding | None:
+    """Return how a record says otherwise what was taken from the weights file and what was not.
+
+    Names of conventions and notes may be put otherwise by another version of virb; a record with others is not
+    verified, and nobody has lied.
+    """
+    if told is None or found is None:
+        if told is found:
+            return None
+        return Finding("consistent", "not verified: it does not say how its weights file was read")
+    said, true = told.model_dump(), found.model_dump()
+    differing = [name for name in said if said[name] != true[name]]
+    if wrong := [name for name in differing if name not in _WORDED]:
+        listed = "; ".join(f"{name} {str(said[name])[:120]}, which is {str(true[name])[:120]}" for name in wrong)
+        return broken(f"it says its weights file was read otherwise than it is: {listed}")
+    return Finding("consistent", f"not verified: it puts {', '.join(differing)} otherwise") if differing else None
 
 
-def _job(record: Record, cards: Cards, how: Rerun) -> tuple[ImageSet, Job]:
-    options = replace(
-        how.options,
+def _options(record: Record, cards: Cards, given: Options) -> Options:
+    """Return the options of the run that made a record, on this machine."""
+    return replace(
+        given,
         protocol=cards.protocol,
         limit=record.data.limit,
         seeds=len(record.seeds),
         skip_bad=len(record.data.skipped),
         force=True,
     )
+
+
+def _job(cards: Cards, how: Rerun) -> tuple[ImageSet, Job]:
+    options = how.options
     if options.source == "sample":
         parent = [task(cards.task.head_of).dataset] if cards.task.head_of else []
         ensure([cards.task.dataset, *parent])
@@ -178,6 +161,8 @@ def _same_facts(record: Record, images: ImageSet, job: Job, samples: Samples, ho
     dataset = job.prepared.dataset
     if record.data.counts != dataset.counts or record.data.classes != len(dataset.classes):
         yield f"it says {record.data.counts}, the data have {dataset.counts}"
+    if record.data.skipped != dataset.skipped:
+        yield f"it says {len(record.data.skipped)} pictures were left out; of the data here {len(dataset.skipped)} are"
     if record.breakdown and list(record.breakdown) != list(dataset.classes):
         yield "its classes have other names than those of the data"
     view = images.images.view
@@ -198,27 +183,12 @@ def _floor(metric: Metric, job: Job) -> np.ndarray:
     return np.asarray(metric.statistics(output.expand(len(test), -1), torch.from_numpy(test.targets)).numpy())
 
 
-def _pooled(part: _Part, split: Split) -> Features:
-    """Return the pooled features of these samples alone, from the pictures and not from the cache."""
-    rows = np.unique(split.index)
-    one = part.over(replace(part.image_set.images, rows=rows, kept=()))
-    return Features(rows, torch.cat([pooled for pooled, _ in one.chunks()]).to(one.device))
-
-
-def _maps(part: _Part, split: Split) -> Features:
-    """Return features whose maps are made a batch at a time: those of a part may be too many for memory."""
-    rows, streaming = np.unique(split.index), part.image_set.streaming
-    one = part.over(replace(part.image_set.streamed, rows=rows))
-    maps = StreamedMaps(one, exact=streaming is not None and streaming.exact)
-    return Features(rows, torch.empty(len(rows), 0), maps, one.levels)
-
-
-def _image(part: _Part, heads: bytes) -> Finding:
+def _image(part: Part, heads: bytes) -> Finding:
     """Score samples again; each claimed class must be one that the heads give."""
     device, metrics, rows = part.how.options.device, part.metrics, part.rows
     split = part.job.prepared.dataset.test.take(rows)
     fitted = image_heads(part.record, part.job, heads, part.how.encoder, device)
-    answers = [torch.stack(outputs, 1) for outputs, _ in fitted.answers(_pooled(part, split), split)]
+    answers = [torch.stack(outputs, 1) for outputs, _ in fitted.answers(part.pooled(part.image_set, split), split)]
     logits = torch.cat(answers).cpu()  # [n, S, K]
     assert part.samples.predictions is not None
     claimed = torch.from_numpy(part.samples.predictions[:, rows]).T  # [n, S]
@@ -229,16 +199,49 @@ def _image(part: _Part, heads: bytes) -> Finding:
     targets = torch.from_numpy(split.targets)
     turned, gain = _turned(logits.argmax(-1), claimed, targets)
     count = claimed.numel()
-    if turned > 2 + (_TURNED_SAME if part.like else _TURNED_OTHER) * claimed.numel() or gain > 1 + 3 * math.sqrt(
-        turned * claimed.shape[1]
-    ):
+    if _too_many(part, turned, gain, count):
         return broken(f"{part.text}: {turned} of {count} answers are others, {gain} more of them right than are")
     statistics = part.samples.statistics
     if lucky := [one.name for one in metrics if _lucky(one, logits, targets, statistics[one.name][:, rows], tolerance)]:
         return broken(f"{part.text}: hits of {', '.join(lucky)} are not what the heads give")
-    return Finding(
-        "verified", f"{part.text}: {equal} of {claimed.numel()} answers are the same, the rest within {tolerance:g}"
-    )
+    text = f"{part.text}: {equal} of {claimed.numel()} answers are the same, the rest within {tolerance:g}"
+    return _with_held(text, image_held(part, fitted))
+
+
+def _with_held(text: str, held: Held) -> Finding:
+    """Return the finding on a record whose test samples agreed, and on its validation score."""
+    return broken(held.problem) if held.problem else Finding("verified", f"{text}; {held.told}")
+
+
+def _nearest(part: Part) -> Finding:
+    """Ask the neighbours of samples again. Nothing was trained: the training samples themselves are encoded."""
+    owner, images, rows = part.owner, part.owners_images, part.rows
+    metric, train, val = metrics_of(owner)[0], owner.dataset.train, owner.dataset.val
+    assert isinstance(owner.training, Neighbours)
+    assert part.samples.predictions is not None
+    known = part.cached(images, unique_rows((train.index, val.index)))
+    probe = NeighbourProbe(owner.training, len(owner.dataset.classes), metric, part.how.options.device)
+    fitted = probe.fit(known, train, val)
+    split = part.job.prepared.dataset.test.take(rows)
+    asked = replace(fitted, neighbours=part.record.setting.neighbours or fitted.neighbours)
+    answers = [torch.stack(outputs, 1) for outputs, _ in asked.answers(part.pooled(part.image_set, split), split)]
+    votes, targets = torch.cat(answers).cpu(), torch.from_numpy(split.targets)
+    claimed = torch.from_numpy(part.samples.predictions[:, rows]).T
+    turned, gain = _turned(votes.argmax(-1), claimed, targets)
+    for one in part.metrics:
+        found = one.statistics(votes[:, 0], targets).numpy()
+        other = part.samples.statistics[one.name][0, rows]
+        turned = max(turned, int((found != other).any(-1).sum()))
+    if _too_many(part, turned, gain, len(rows)):
+        return broken(f"{part.text}: {turned} of {len(rows)} answers are others, {gain} more of them right than are")
+    text = f"{part.text}: {len(rows) - turned} of {len(rows)} answers are the same"
+    return _with_held(text, neighbours_held(part, fitted.choice))
+
+
+def _too_many(part: Part, turned: int, gain: int, count: int) -> bool:
+    """Tell whether other digits cannot have turned so many answers, or not so many of them for the better."""
+    most = 2 + (_TURNED_SAME if part.like else _TURNED_OTHER) * count
+    return turned > most or gain > 1 + 3 * math.sqrt(turned * len(part.record.seeds))
 
 
 def _short(logits: torch.Tensor, claimed: torch.Tensor, tolerance: float) -> tuple[int, int]:
@@ -270,13 +273,14 @@ def _lucky(metric: Metric, logits: torch.Tensor, targets: torch.Tensor, claimed:
     return bool((hits & never | ~hits & always).any())
 
 
-def _pixels(part: _Part, heads: bytes, whole: int) -> Finding:
+def _pixels(part: Part, heads: bytes, whole: int) -> Finding:
     """Score whole pictures again, also those that are put together from tiles."""
     rows, metrics, samples = part.rows, part.metrics, part.samples
     constant = _constant(part.job, metrics[0], part.how.options, whole)
     found: dict[str, list[np.ndarray]] = {metric.name: [] for metric in metrics}
     floor: list[np.ndarray] = []
-    for predictions, wanted in _pixel_answers(part, heads, whole):
+    answered = partial(_pixel_answers, part, heads, whole)
+    for predictions, wanted in answered(part.job.prepared.tested.take(rows)):
         if constant is not None:
             below = constant(int(wanted.shape[-2]), int(wanted.shape[-1])).expand(wanted.shape)
             floor.append(metrics[0].statistics(below, wanted).cpu().numpy())
@@ -292,15 +296,15 @@ def _pixels(part: _Part, heads: bytes, whole: int) -> Finding:
     if floor and not _gap(metrics[0], np.concatenate(floor)[None], samples.floor[None, rows]) <= _PIXELS_SAME:
         return broken(f"{part.text}: its floor is not that of the best constant answer to the training samples")
     left = "" if floor else f"; its floor was not, for it takes more than {_LEARNT:,} training pictures"
-    return Finding("verified", f"{part.text}: the statistics differ by {100 * max(gaps):.2g} % at most{left}")
+    text = f"{part.text}: the statistics differ by {100 * max(gaps):.2g} % at most{left}"
+    return _with_held(text, pixels_held(part, answered))
 
 
-def _pixel_answers(part: _Part, heads: bytes, whole: int) -> Iterator[Predicted]:
-    """Yield what the bundle's heads give for the chosen samples, and their targets."""
-    prepared, options, rows = part.job.prepared, part.how.options, part.rows
-    tested = prepared.tested.take(rows)
-    features = _maps(part, tested.split)
-    none = rows[:0]
+def _pixel_answers(part: Part, heads: bytes, whole: int, tested: Tested) -> Iterator[Predicted]:
+    """Yield what the bundle's heads give for samples, and their targets."""
+    prepared, options = part.job.prepared, part.how.options
+    features = part.maps(tested.split)
+    none = part.rows[:0]
     shown = prepared.shown
     alone = replace(shown, train=shown.train.take(none), val=shown.val.take(none), test=tested.split)
     targets = unstored_targets(alone, prepared.pieces.size if prepared.pieces else whole, options.decoders)

@@ -15,8 +15,12 @@ WORDS: tuple[Word, ...] = get_args(Word)
 
 MEANING: dict[Word, str] = {
     "verified": (
-        "everything adds up, and a random part that was encoded and scored again agreed; that the heads saw no test "
-        "sample in training is seen only by training them again ('virb reproduce')"
+        "everything adds up, and a random part that was encoded and scored again agreed, and so did what can be made "
+        "again without training: architecture, what was taken from the weights file, view, and the chosen setting's "
+        "validation score. Only training again ('virb reproduce') shows that the heads saw no test sample in training, "
+        "other settings' validation scores and the curves before their end. Nothing shows device, versions, dates and "
+        "seconds, nor what the card says in words (title, method, pretraining, paper, licence, facts): these are the "
+        "maker's word"
     ),
     "consistent": (
         "everything adds up, but it was not run again: statistics that were made up so that they add up cannot be "

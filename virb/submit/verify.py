@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
@@ -15,6 +16,7 @@ from virb.core.npz import DamagedFile
 from virb.core.paths import explain_write_errors
 from virb.encode.encoder import Encoder
 from virb.encode.load import check_encoder, load_encoder
+from virb.records.choice import Placed, contradictions
 from virb.records.record import Record
 from virb.run.options import Options
 from virb.run.report import explained
@@ -22,8 +24,8 @@ from virb.submit import current, recompute, rerun
 from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
 from virb.submit.container import BundleError, sha256_of
 from virb.submit.heads import check_form
+from virb.submit.part import Rerun
 from virb.submit.recompute import Samples
-from virb.submit.rerun import Rerun
 from virb.submit.verdict import Finding, RecordVerdict, Verdict, broken, stale, worst
 
 _TROUBLE = (MemoryError, OSError, RuntimeError, TypeError, ValueError, ArithmeticError, LookupError)
@@ -83,6 +85,8 @@ def _whole(bundle: Bundle) -> Iterator[Finding]:
     ):
         if digests != getattr(manifest, name):
             yield broken(f"its manifest lists other {name} than its records")
+    for _, _, text in contradictions(Placed(record) for record in records):
+        yield Finding("consistent", text)
     yield from _card(bundle.card, records, manifest.weights.sha256 if manifest.weights else None)
 
 
@@ -93,6 +97,20 @@ def _card(card: EncoderCard, records: list[Record], sha256: str | None) -> Itera
         yield broken("its card and its manifest name other weights")
     if len({(record.encoder.weights_hash, record.encoder.arch, record.encoder.weights) for record in records}) != 1:
         yield broken("its records are of several encoders")
+    if card.origin.typed and any(record.encoder.weights != card.weights for record in records):
+        yield broken(f"its card says the weights are {card.weights}, its records say others")
+    known = [record.encoder.checkpoint for record in records if record.encoder.checkpoint is not None]
+    if any(other != known[0] for other in known):
+        yield broken("its records say different things of the weights file")
+    if known and not _as_allowed(card.allow_missing, known[0].allowed):
+        yield broken("its card lets other tensors be missing than its records say were")
+
+
+def _as_allowed(patterns: Sequence[str], missing: Sequence[str]) -> bool:
+    """Tell whether patterns let go of just these tensors: each was missing for one, and each lets go of one."""
+    return all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in missing) and all(
+        any(fnmatchcase(name, pattern) for name in missing) for pattern in patterns
+    )
 
 
 def _record(bundle: Bundle, member: Member, how: Rerun | None) -> RecordVerdict:

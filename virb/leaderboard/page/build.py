@@ -16,7 +16,7 @@ from virb.core.errors import VirbError
 from virb.core.text import clean, show
 from virb.leaderboard import QUADRANTS, RULE, Board, Cell, Column
 from virb.leaderboard.page.figures import figures
-from virb.leaderboard.page.pictures import Shown, pictures
+from virb.leaderboard.page.pictures import Key, Shown, pictures
 from virb.records.load import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,7 +34,7 @@ class ShownBoard:
     """What the plots draw."""
     shades: dict[tuple[str, str], float]
     """Where a score stands in its column, from the worst, 0, to the best, 1."""
-    pictures: dict[tuple[str, str], Shown]
+    pictures: dict[Key, Shown]
 
     @property
     def groups(self) -> list[tuple[str, list[Column]]]:

@@ -33,10 +33,14 @@ class Shown:
     height: int
 
 
-def pictures(results: Results, boards: Sequence[Board]) -> tuple[dict[tuple[str, str], Shown], list[str]]:
-    """Return pictures by fingerprint and record, and what was left out and why; each encoder's first come first."""
+Key = tuple[str, str, str]
+"""A name, a fingerprint and a record's: another card of the same network has pictures of its own."""
+
+
+def pictures(results: Results, boards: Sequence[Board]) -> tuple[dict[Key, Shown], list[str]]:
+    """Return pictures by encoder and record, and what was left out and why; each encoder's first come first."""
     folders = {_key(record): folder for record, folder in zip(results.records, results.folders, strict=True)}
-    found: dict[tuple[str, str], Shown] = {}
+    found: dict[Key, Shown] = {}
     problems, over, room = [], 0, BUDGET
     for record in _in_turn(boards):
         if room <= 0:
@@ -54,8 +58,8 @@ def pictures(results: Results, boards: Sequence[Board]) -> tuple[dict[tuple[str,
     return found, problems
 
 
-def _key(record: Record) -> tuple[str, str]:
-    return record.encoder.fingerprint, record.stem
+def _key(record: Record) -> Key:
+    return record.encoder.name, record.encoder.fingerprint, record.stem
 
 
 def _in_turn(boards: Sequence[Board]) -> Iterator[Record]:
