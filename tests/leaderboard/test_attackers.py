@@ -127,7 +127,7 @@ def stolen(content: dict[str, Any], mine: list[Record]) -> bool:
     """Tell whether a record is written in the name of another's very encoder, or of its very run."""
     who, resume = content["encoder"], content["keys"]["resume"]
     return any(
-        who["name"] == one.encoder.name and (who["fingerprint"] == one.encoder.fingerprint or resume == one.keys.resume)
+        who["fingerprint"] == one.encoder.fingerprint or (who["name"], resume) == (one.encoder.name, one.keys.resume)
         for one in mine
     )
 

@@ -75,7 +75,10 @@ def test_of_a_task_that_this_copy_lacks_one_record_rewrites_nothing(tmp_path: Pa
 
 def test_of_a_task_that_this_copy_lacks_the_board_says_how_it_is_shown(tmp_path: Path) -> None:
     lay_honest(tmp_path)
-    assert "Not a task of this copy of virb, shown as most of its records say: own_textures." in board(tmp_path).notes
+    assert (
+        "By cards that this copy of virb does not have, and shown as most records say: own_textures."
+        in board(tmp_path).notes
+    )
     assert "own_textures" in render([board(tmp_path)], "table")
 
 
@@ -121,7 +124,7 @@ def test_a_card_that_is_not_of_this_copy_never_pushes_out_the_one_that_is(tmp_pa
     before = board(tmp_path)
     for number in range(5):
         one, files = made(f"z{number}", "dtd", 0.9)
-        created = {"created": "2026-12-31T00:00:00+00:00"}
+        created = {"created": "2026-02-01T00:00:00+00:00"}
         other = changed(one, task={"version": 99}, keys={"comparison": "c" * 32}).model_copy(update=created)
         write(other, tmp_path, files)
     after = board(tmp_path)
@@ -135,7 +138,7 @@ def test_what_the_surest_records_say_holds_however_many_others_there_are() -> No
     honest = record("a", "own", 0.5)
     others = [record(f"z{place}", "own", 0.9, unit="px") for place in range(4)]
     members = [(one, Path()) for one in (*others, honest)]
-    kept, left_out = settled(members, trust=lambda member: int(member[0].encoder.name != "a"))
+    kept, left_out = settled(members, trust=lambda member: (int(member[0].encoder.name != "a"),))
     assert [member[0].encoder.name for member in kept] == ["a"]
     assert left_out == [f"z{place} on own: it says unit px, not share" for place in range(4)]
 

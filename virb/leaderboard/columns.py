@@ -20,7 +20,7 @@ _SLACK = 1e-4
 
 
 def settled(
-    members: Sequence[Member], trust: Callable[[Member], int] = lambda member: 0
+    members: Sequence[Member], trust: Callable[[Member], tuple[int, ...]] = lambda member: ()
 ) -> tuple[list[Member], list[str]]:
     """Return the records that agree on what their task is, and what the others say otherwise.
 
@@ -52,7 +52,7 @@ def _named(record: Record) -> str:
     return f"{record.encoder.name} on {record.task.name}"
 
 
-def _leader(members: Sequence[Member], trust: Callable[[Member], int]) -> Record:
+def _leader(members: Sequence[Member], trust: Callable[[Member], tuple[int, ...]]) -> Record:
     """Return a record of those that say what most encoders say, of the surest ones."""
     surest = min(map(trust, members))
     records: list[Record] = [member[0] for member in members if trust(member) == surest]
@@ -96,7 +96,7 @@ def columns_of(records: Sequence[Record]) -> tuple[Column, ...]:
 
 
 def _column_of(name: str, records: Sequence[Record]) -> Column:
-    leader = _leader([(record,) for record in records], lambda member: 0)
+    leader = _leader([(record,) for record in records], lambda member: ())
     card = card_of(leader)
     title, extra = (card.title, card.extra) if card else _most((one.task.title, one.task.extra) for one in records)
     return column(
@@ -130,8 +130,8 @@ def column(name: str, task: TaskFacts | Number, score: Score | Number, floor: fl
 
 
 def unknown(records: Sequence[Record]) -> list[str]:
-    """Return a note on the tasks that this copy has no such card of, if there are any."""
+    """Return a note on the tasks that this copy has no card of, or another one, if there are any."""
     strange = sorted({record.task.name for record in records if card_of(record) is None})
-    return (
-        [f"Not a task of this copy of virb, shown as most of its records say: {', '.join(strange)}."] if strange else []
-    )
+    if not strange:
+        return []
+    return [f"By cards that this copy of virb does not have, and shown as most records say: {', '.join(strange)}."]
