@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from virb.cli.options import Out
+from virb.cli.printing import say
 from virb.core.errors import UsageError, VirbError, did_you_mean
 from virb.core.text import clean, many
 
@@ -51,15 +52,15 @@ def leaderboard(
     from virb.leaderboard import boards, render
 
     if page is None:
-        typer.echo(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
+        say(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
         if notes := _submitted(records, folder):  # below the board; beside it for scripts
-            typer.echo("\n" + "\n".join(map(clean, notes)), err=form in ("csv", "json"))
+            say("\n" + "\n".join(map(clean, notes)), err=form in ("csv", "json"))
         return
     from virb.core.paths import write_whole
     from virb.leaderboard.page import html
 
     write_whole(page, html(results, boards(results), _submitted(records, folder)))
-    typer.echo(str(page))
+    say(str(page))
 
 
 def _submitted(records: list[str] | None, out: Path) -> list[str]:
@@ -87,9 +88,9 @@ def _add(bundle: Path, out: Path) -> None:
     verdict = verify(bundle)
     merged = merge(bundle, out, verdict)
     already = f", {merged.there} were there" if merged.there else ""
-    typer.echo(f"{bundle}: {verdict.verdict}; {many(merged.added, 'record')} added to {out}{already}", err=True)
+    say(f"{bundle}: {verdict.verdict}; {many(merged.added, 'record')} added to {out}{already}", err=True)
     for contradiction in merged.contradictions:
-        typer.echo(f"note: {clean(contradiction)}", err=True)
+        say(f"note: {clean(contradiction)}", err=True)
 
 
 def compare(
@@ -107,9 +108,9 @@ def compare(
 
     found = compare_on(boards(results), first, second)
     if form == "json":
-        typer.echo(as_json([row for comparison in found for row in comparison_rows(comparison)]))
+        say(as_json([row for comparison in found for row in comparison_rows(comparison)]))
     else:
-        typer.echo("\n\n".join(render_comparison(comparison, form == "markdown") for comparison in found))
+        say("\n\n".join(render_comparison(comparison, form == "markdown") for comparison in found))
 
 
 def export(
@@ -125,12 +126,12 @@ def export(
 
     text = as_csv(record_rows(results)) if form == "csv" else as_json(record_rows(results)) + "\n"
     if output is None:
-        typer.echo(text, nl=False)
+        say(text, nl=False)
         return
     from virb.core.paths import write_whole
 
     write_whole(output, text)
-    typer.echo(f"{len(results.records)} records and {len(results.references)} published encoders in {output}", err=True)
+    say(f"{len(results.records)} records and {len(results.references)} published encoders in {output}", err=True)
 
 
 def read(records: list[str] | None, out: Path) -> Results:
@@ -141,7 +142,7 @@ def read(records: list[str] | None, out: Path) -> Results:
         raise _nothing(out)
     results = load(records or [out])
     for problem in results.problems:
-        typer.echo(f"warning: left out: {clean(problem)}", err=True)
+        say(f"warning: left out: {clean(problem)}", err=True)
     if not results.records and not results.references:
         raise _nothing(", ".join(records) if records else out)
     return results

@@ -7,7 +7,7 @@ import json
 import typer
 
 from virb.cli.options import Json
-from virb.cli.printing import columns, json_asked
+from virb.cli.printing import columns, json_asked, say
 
 cache_app = typer.Typer(help="Show or clear the feature cache.", invoke_without_command=True)
 
@@ -39,11 +39,11 @@ def show_cache(context: typer.Context, json_output: Json = False) -> None:
         for entry in entries
     ]
     if json_asked(context, json_output):
-        typer.echo(json.dumps({"folder": str(store.folder), "entries": rows}, indent=1))
+        say(json.dumps({"folder": str(store.folder), "entries": rows}, indent=1))
         return
     total = sum(entry.bytes for entry in entries) / 1e6
     table = f"{columns(rows)}\n\n" if rows else ""
-    typer.echo(table + f"{len(rows)} entries, {total:.1f} MB in {store.folder}")
+    say(table + f"{len(rows)} entries, {total:.1f} MB in {store.folder}")
 
 
 @cache_app.command("clear")
@@ -53,4 +53,4 @@ def clear_cache() -> None:
     from virb.core.store import Store
 
     store = Store(cache_folder())
-    typer.echo(f"removed {store.clear() / 1e6:.1f} MB from {store.folder}")
+    say(f"removed {store.clear() / 1e6:.1f} MB from {store.folder}")
