@@ -13,7 +13,7 @@ from boards import boards, grid, only, record
 
 from virb.core.errors import VirbError
 from virb.core.text import show
-from virb.leaderboard import render
+from virb.leaderboard import compare, render, render_comparison
 from virb.records.record import Record
 
 
@@ -138,3 +138,43 @@ def test_no_records_make_an_empty_board_and_no_traceback(form: str) -> None:
 def test_a_format_that_nobody_knows_is_answered_with_those_there_are() -> None:
     with pytest.raises(VirbError, match="markdown"):
         render(boards([record()]), "html")
+
+
+EVIL = "**[win](https://evil.example)** <img src=x> `x` _y_ www.evil.example"
+
+
+def evil() -> list[Record]:
+    """Records of somebody who writes markup wherever a record holds a text."""
+    names = {"protocol": EVIL, "task": f"# {EVIL}", "version": 1}
+    return [record(f"=1+1 {EVIL}", **names), record("c", **names), record("d", **names | {"version": 2})]
+
+
+def test_no_title_head_name_or_note_of_a_markdown_board_is_live_markup() -> None:
+    text = render([only(evil())], "markdown")
+    assert "Not ranked here" in text
+    assert text.startswith("**real data, protocol \\*\\*[win]\\(https\\://evil.example)\\*\\*")
+    for line in text.splitlines():
+        assert not re.search(r"<img|\]\(|https?:|www\.|(?<!\\)`", line)
+        assert not re.match(r"#|\* ", line)
+        inner = line.removeprefix("**").removesuffix("**")
+        assert not re.search(r"(?<!\\)\*", inner)
+
+
+def test_a_comparison_in_markdown_is_not_live_either() -> None:
+    found = compare([only(evil())], "c", f"=1+1 {EVIL}")
+    assert found
+    text = render_comparison(found[0], marked=True)
+    assert not re.search(r"<img|\]\(|https?:|www\.|(?<!\\)`", text)
+
+
+def test_no_text_of_a_csv_board_is_a_formula_and_every_number_stays_one() -> None:
+    records = [
+        record(name, "dtd", 0.5) for name in ("=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "'x", "plain")
+    ]
+    records += [record("low", "depth", -0.25, metric="mae", unit="m", direction="lower")]
+    text = render(boards(records), "csv")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert {row["encoder"] for row in rows} == {
+        "'=cmd|' /C calc'!A0", "'+1", "'-1", "'@SUM(A1)", "'\tx", "''x", "plain", "low",
+    }  # fmt: skip
+    assert {float(row["value"]) for row in rows} == {0.5, -0.25}

@@ -198,13 +198,28 @@ def board_with_lost(tmp_path: Path, lost: int, **facts: Any) -> Any:
     return board
 
 
-def test_a_few_lost_samples_are_compared_on_what_all_have(tmp_path: Path) -> None:
+def test_who_lost_a_few_samples_is_scored_on_the_rest_and_moves_nobody_else(tmp_path: Path) -> None:
     board = board_with_lost(tmp_path, 4)
+    test = TaskSplit("dtd", samples=400)
     assert {row.encoder for row in board.rows} == {"whole", "again", "lossy"}
-    whole = hits(TaskSplit("dtd", samples=400), 0.6, 0, 0)[0, 4:, 0]
-    assert board.cells["whole", "dtd"].value == pytest.approx(whole.mean())
+    assert board.cells["whole", "dtd"].value == pytest.approx(hits(test, 0.6, 0, 0)[0, :, 0].mean())
+    assert board.cells["lossy", "dtd"].value == pytest.approx(hits(test, 0.6, 0, 1)[0, 4:, 0].mean())
+    assert board.cells["lossy", "dtd"].units == 396
     assert not board.left_out
-    assert "test samples that all encoders have" in " ".join(render([board], "table").split())
+    assert "some encoders lack a few test samples" in " ".join(render([board], "table").split())
+
+
+def test_replicates_of_who_lost_a_few_samples_pair_with_those_of_the_others(tmp_path: Path) -> None:
+    """The same answers less four samples: resampled alike, the two differ by what the four can make."""
+    test, facts = TaskSplit("dtd", samples=400), {"data__test_digest": "dtd"}
+    answers, kept = hits(test, 0.6, 0, 0), np.arange(4, 400)
+    for name in ("whole", "again"):
+        lay(tmp_path, name, test, answers, **facts)
+    ids = [f"dtd/{place}" for place in kept]
+    lay(tmp_path, "lossy", test, answers[:, kept], ids=ids, data__digest="e" * 32, **facts)
+    (board,) = boards(load([tmp_path]))
+    whole, lossy = (board.cells[name, "dtd"].replicates for name in ("whole", "lossy"))
+    assert np.abs(whole - lossy).max() < 0.02 < np.ptp(whole)
 
 
 def test_many_lost_samples_are_another_test(tmp_path: Path) -> None:

@@ -291,3 +291,11 @@ def test_weights_that_nobody_gave_leave_a_bundle_consistent_and_the_next_one_is_
 def test_a_good_bundle_passes_the_same_gate(bundle: Path) -> None:
     with open_container(bundle) as container:
         assert json.loads(container.read(MANIFEST))["encoder"] == "baseline-color"
+
+
+@pytest.mark.parametrize("twice", ["manifest", "record"])
+def test_a_bundle_with_a_key_twice_is_refused_by_name(forger: Callable[[], Any], twice: str) -> None:
+    forged = forger()
+    name = MANIFEST if twice == "manifest" else forged.records[0]
+    forged.files[name] = forged.files[name].replace(b"{", b'{"schema_version": 1, ', 1)
+    assert "the key 'schema_version' stands twice" in refused(forged.write(rehash=twice == "record"))

@@ -18,7 +18,8 @@ from virb.analysis.matched import balanced_data, compare_methods
 from virb.analysis.predictor import predictor
 from virb.analysis.scores import title
 from virb.analysis.supervision import structural_gain, supervision
-from virb.core.text import many
+from virb.core.markup import escaped, line
+from virb.core.text import clean, many, markdown
 from virb.leaderboard.board import Board
 
 
@@ -56,15 +57,23 @@ def _finite(value: Any) -> Any:
 def as_markdown(scores: Board, found: Sequence[Reply], pictures: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return findings for readers, each with its pictures where there are any."""
     count = many(len(scores.names), "encoder")
-    parts = ["# Findings", f"{title(scores)[0].upper()}{title(scores)[1:]}; {count}, {len(scores.columns)} tasks."]
+    parts = [
+        "# Findings",
+        shown(f"{title(scores)[0].upper()}{title(scores)[1:]}; {count}, {len(scores.columns)} tasks."),
+    ]
     for number, finding in enumerate(found, 1):
-        parts += [f"## {number}. {finding.question}", f"**{escaped(finding.answer)}**"]
+        parts += [f"## {number}. {finding.question}", f"**{escaped(clean(finding.answer))}**"]
         parts += [f"![{finding.question}]({name})" for name in (pictures or {}).get(finding.key, ())]
         if finding.effects:
             parts += [f"In {finding.unit}; 95 % intervals; p after Holm's correction.", _table(finding.effects)]
-        parts += [f"Test: {finding.test}", f"The paper: {finding.paper}"]
-        parts += [escaped(f"Note: {caution}") for caution in finding.cautions]
+        parts += [shown(f"Test: {finding.test}"), shown(f"The paper: {finding.paper}")]
+        parts += [shown(f"Note: {caution}") for caution in finding.cautions]
     return "\n\n".join(parts) + "\n"
+
+
+def shown(text: str) -> str:
+    """Return a line of a report as markdown shows it: names come from strangers."""
+    return line(clean(text))
 
 
 def _table(effects: Sequence[Effect]) -> str:
@@ -82,8 +91,7 @@ def _table(effects: Sequence[Effect]) -> str:
         ]
         for effect in effects
     ]
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(escaped(cell) for cell in line) + " |" for line in lines)
+    return markdown(header, rows)
 
 
 def signed(value: float) -> str:
@@ -93,11 +101,3 @@ def signed(value: float) -> str:
 
 def _shown(value: object) -> str:
     return f"{value:+.1f}" if isinstance(value, float) else str(value)
-
-
-def escaped(text: str) -> str:
-    """Return a text on one line that markdown takes as it is: names come from strangers."""
-    line = " ".join(text.split())
-    for letter in ("\\", "|", "<", "`", "*"):
-        line = line.replace(letter, f"\\{letter}")
-    return line.replace("](", "]\\(")

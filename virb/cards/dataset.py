@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,7 +10,10 @@ from pydantic import AfterValidator, Field, model_validator
 from virb.cards.card import Card, Frozen
 from virb.cards.task import Positive
 from virb.cards.weights import is_address
-from virb.core.target import TargetFacts
+from virb.cards.yaml_files import Registry
+from virb.core.target import PLAIN, TargetFacts
+
+DATASETS = Registry("datasets")
 
 Access = Literal["open", "registration", "by hand", "gone"]
 
@@ -76,3 +80,14 @@ class DataCard(Card):
         if self.access == "open" and not self.archives:
             raise ValueError("access: open needs archives")
         return self
+
+
+@cache
+def data_card(name: str) -> DataCard:
+    """Return what is known of a data set: where it comes from and where it lies."""
+    return DataCard.read(DATASETS.path(name))
+
+
+def facts_of(dataset: str, target: str) -> TargetFacts:
+    """Return what is particular about a target of a data set."""
+    return data_card(dataset).targets.get(target, PLAIN)

@@ -101,6 +101,11 @@ AnyTraining = Training | PixelTraining | Neighbours
 """How one task is judged."""
 
 
+def metrics_for(task: Task, training: AnyTraining) -> tuple[str, ...]:
+    """Return what is measured under a training, the primary metric first: the card's, or the one of the paper."""
+    return (task.published_metric,) if training.published else (task.metric, *task.also)
+
+
 class Protocol(Card):
     """The rules of one comparison; records of different protocols never stand in one ranking."""
 

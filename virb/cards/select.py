@@ -59,6 +59,11 @@ def _added_cards(kind: Kind) -> dict[str, Path]:
     return {name: offer.card for name, offer in added(kind).by_name.items() if offer.card}
 
 
+def added_card(name: str) -> Path | None:
+    """Return the card of a task that an installed package adds."""
+    return _added_cards("tasks").get(name)
+
+
 def select_tasks(text: str) -> Selection:
     """Return the tasks behind `all`, a group, names, or card files, separated by commas."""
     chosen: dict[str, Task] = {}

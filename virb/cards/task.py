@@ -112,6 +112,11 @@ class Task(Card):
         return self
 
     @property
+    def published_metric(self) -> str:
+        """The one number of the 2021 paper for tasks of this loss."""
+        return {"binary": "published_iou", "cross_entropy": "published_miou", "l1": "published_l1"}[self.loss]
+
+    @property
     def quadrant(self) -> str:
         """Level and kind as one word, such as `image-semantic`."""
         return f"{self.level}-{self.kind}"

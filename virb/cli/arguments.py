@@ -49,7 +49,7 @@ class Arguments:
     )
     device: Device = "auto"
     precision: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16, for the encoder.")] = "auto"
-    limit: Annotated[int | None, typer.Option(help="At most N samples in each split.")] = None
+    limit: Annotated[int | None, typer.Option(help="At most N samples in each split, test included.")] = None
     seeds: Annotated[int | None, typer.Option(help="How many training seeds; default is the protocol's.")] = None
     out: Out = Path("results")
     force: Annotated[bool, typer.Option("--force", help="Redo what is done already.")] = False

@@ -83,9 +83,11 @@ def correlations(
     scores = comparable_scores(records, protocol, source, tasks, reference)
     relations = against(scores, reference, above)
     beside = write(figure.draw(scores, relations, scores.column(reference)), out, "correlations")
+    from virb.core.markup import cell
     from virb.core.paths import write_whole
 
-    write_whole(beside, table(relations, reference).to_csv(index=False))
+    plain = table(relations, reference).map(lambda one: cell(one) if isinstance(one, str) else one)
+    write_whole(beside, plain.to_csv(index=False))
     say(str(beside))
 
 

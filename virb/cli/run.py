@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from virb.run.tasks import Missing
 
 
+_KINDS = {"sample": "sample world (synthetic data)", "real": "real data"}
+
+
 @takes(
     "encoder tasks arch prefix allow_missing sample data protocol probe device precision limit seeds out "
     "force save_heads skip_bad check workers cache_size json_output"
@@ -150,12 +153,15 @@ def _summary(report: Report) -> str:
     from virb.core.text import show
 
     rows = []
-    for record in [*report.records, *report.resumed]:
+    shown = [*report.records, *report.resumed]
+    kinds = dict.fromkeys(_KINDS[record.data.source] for record in shown)
+    for record in shown:
         score, unit = record.score, record.score.unit
         rows.append(
             {
                 "encoder": record.encoder.name,
                 "task": record.task.name,
+                **({"data": record.data.source} if len(kinds) > 1 else {}),
                 "metric": score.metric,
                 "score": f"{show(score.value, unit)} [{show(score.low, unit)}, {show(score.high, unit)}]",
                 "floor": show(record.floor.value, unit),
@@ -163,10 +169,9 @@ def _summary(report: Report) -> str:
                 "status": "measured" if record in report.records else "done before",
             }
         )
-    first = (report.records or report.resumed)[0]
-    kind = "sample world (synthetic data)" if first.data.source == "sample" else "real data"
-    title = f"{kind}, protocol {first.protocol.name}; 95 % intervals; floor = best constant predictor"
-    return f"\n{title}\n\n{columns(rows)}"
+    cut = "" if shown[0].data.limit is None else f", at most {shown[0].data.limit} samples a split, test included"
+    title = f"{' and '.join(kinds)}, protocol {shown[0].protocol.name}{cut}; 95 % intervals"
+    return f"\n{title}; floor = best constant predictor\n\n{columns(rows)}"
 
 
 def _explain(report: Report, options: Options) -> None:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from virb.core.markup import escaped
+
 
 def show(value: float, unit: str) -> str:
     """Return a value as a reader wants it: shares as per cent."""
@@ -84,15 +86,8 @@ def aligned(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """Return a table in markdown; nothing in a cell ends it or is read as markup."""
-    rows = [[_escaped(cell) for cell in row] for row in [header, ["---"] * len(header), *lines]]
+    rows = [[escaped(clean(cell)) for cell in row] for row in [header, ["---"] * len(header), *lines]]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
-def _escaped(text: str) -> str:
-    safe = clean(text)
-    for letter, stands in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("`", "\\`"), ("](", "]\\(")):
-        safe = safe.replace(letter, stands)
-    return safe
 
 
 def safe_name(text: str) -> str:

@@ -202,6 +202,8 @@ class Dataset:
     """The targets of pixel tasks; `Split.targets` then holds rows of these."""
     skipped: tuple[str, ...] = ()
     """Pictures that cannot be read and were let go, with the samples that need them."""
+    sample: bool = field(default=False, compare=False)
+    """Whether they lie under a marker of the sample world, whatever it says."""
 
     @cached_property
     def digest(self) -> str:

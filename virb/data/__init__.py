@@ -11,7 +11,7 @@ from pathlib import Path
 
 from virb.core.errors import CardError, did_you_mean
 from virb.core.types import Dataset
-from virb.data.common import DATASETS, data_card, locate, sample_markers
+from virb.data.common import DATASETS, data_card, is_sample, locate, sample_markers
 
 Adapter = Callable[[Path, str], Dataset]
 """(the data set's own folder, target) -> pool and splits; half-present data is a DataError that counts what is
@@ -41,7 +41,7 @@ def find_dataset(name: str, root: Path) -> Path:
 def read_dataset(name: str, root: Path, target: str) -> Dataset:
     """Return the data set `name` under `root`, read for one target."""
     folder = find_dataset(name, root)
-    return replace(adapter(name)(folder, target), world=_world(folder))
+    return replace(adapter(name)(folder, target), world=_world(folder), sample=is_sample(folder) or is_sample(root))
 
 
 def _world(folder: Path) -> str:

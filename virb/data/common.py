@@ -10,22 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from virb.cards.dataset import DATASETS as DATASETS
 from virb.cards.dataset import DataCard
-from virb.cards.yaml_files import Registry
+from virb.cards.dataset import data_card as data_card
 from virb.core.digest import seed_of
 from virb.core.errors import CardError, DataError, MissingData, did_you_mean
 from virb.core.paths import is_stray
 from virb.core.types import Pool, Split
 from virb.data.classes import SAMPLE_MARKER
 
-DATASETS = Registry("datasets")
 _PICTURES = (".jpg", ".jpeg", ".png")
-
-
-@cache
-def data_card(name: str) -> DataCard:
-    """Return what is known of a data set: where it comes from and where it lies."""
-    return DataCard.read(DATASETS.path(name))
 
 
 @cache

@@ -149,7 +149,7 @@ class Board:
             "real": "real data",
             "published": "published numbers (as a paper reports them; not comparable with measured ones)",
         }[self.source]
-        limit = f", at most {self.limit} samples a split" if self.limit is not None else ""
+        limit = f", at most {self.limit} samples a split, test included" if self.limit is not None else ""
         return f"{kind}, protocol {self.protocol}{limit}"
 
     @property

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 
 import numpy as np
 
 from virb.leaderboard.board import Board, Cell, Column, Row
+from virb.leaderboard.columns import column, columns_of, ordered, settled, unknown
 from virb.leaderboard.intersect import common_ids, may_meet, on_intersection, read_samples, shares
 from virb.leaderboard.overlap import overlap
 from virb.leaderboard.standing import standings
 from virb.records.choice import Placed, contradictions, grouped, precedence, same_number
 from virb.records.load import Results
-from virb.records.published import Number, Reference
-from virb.records.record import Record, Score, TaskFacts
+from virb.records.published import Reference
+from virb.records.record import Record
 
-_ORDER = attrgetter("extra", "level", "kind", "name")
 Key = tuple[str, str, str, int | None]
 
 
@@ -40,7 +39,7 @@ def _board(key: Key, members: Sequence[Placed], references: Sequence[Reference])
     standing, contradicting, contradicted = standing_ones(members)
     chosen, left_out, notes = comparable(standing)
     kept = [member.record for member in chosen]
-    columns = _columns(kept)
+    columns = columns_of(kept)
     labels = _labels(kept)
     named = [(labels[one.record.encoder.name, one.record.encoder.fingerprint], one) for one in chosen]
     cells = {(label, one.record.task.name): _cell(one) for label, one in named}
@@ -64,7 +63,7 @@ def _board(key: Key, members: Sequence[Placed], references: Sequence[Reference])
         common=common,
         references=rest,
         left_out=(*contradicting, *left_out),
-        notes=(*contradicted, *notes),
+        notes=(*contradicted, *notes, *unknown(kept)),
     )
 
 
@@ -88,7 +87,7 @@ def standing_ones(members: Sequence[Placed]) -> tuple[list[Placed], list[str], l
 def comparable(members: Sequence[Placed]) -> tuple[list[Placed], list[str], list[str]]:
     """Return what is ranked, what is left out and why, and what was scored again on common samples."""
     kept: list[Placed] = []
-    left_out: list[str] = []
+    members, left_out = settled(members, trust=lambda member: member.origin.trust)
     notes: list[str] = []
     for task in sorted({member.record.task.name for member in members}):
         of_task = [member for member in members if member.record.task.name == task]
@@ -97,7 +96,7 @@ def comparable(members: Sequence[Placed]) -> tuple[list[Placed], list[str], list
         others = [member for member in of_task if _under(member) != _under(winner)]
         joined, refused = _meet(same, others) if others else (same, [])
         if len(joined) > len(same):
-            notes.append(f"{task}: scored on the test samples that all encoders have; a few of some are missing")
+            notes.append(f"{task}: some encoders lack a few test samples, and are scored on those that they have")
         # An encoder that has a record of the winning key is shown by that one.
         kept += _one_each(joined)
         left_out += [
@@ -168,29 +167,6 @@ def difference(one: Record, other: Record) -> str:
     return "; ".join(found) or "another comparison key"
 
 
-def _columns(records: Sequence[Record]) -> tuple[Column, ...]:
-    first: dict[str, Record] = {}
-    for record in records:
-        first.setdefault(record.task.name, record)
-    columns = [_column(name, one.task, one.score, one.floor.value) for name, one in first.items()]
-    return tuple(sorted(columns, key=_ORDER))
-
-
-def _column(name: str, task: TaskFacts | Number, score: Score | Number, floor: float | None) -> Column:
-    return Column(
-        name=name,
-        title=task.title,
-        level=task.level,
-        kind=task.kind,
-        extra=task.extra,
-        metric=score.metric,
-        unit=score.unit,
-        direction=score.direction,
-        ceiling=score.ceiling,
-        floor=floor,
-    )
-
-
 def _cell(member: Placed) -> Cell:
     record = member.record
     return Cell(
@@ -257,7 +233,7 @@ def _beside(
 def _published(references: Sequence[Reference]) -> Board:
     """Return the board of one publication: ranked among themselves, without a test."""
     numbers = {number.task: number for reference in references for number in reference.numbers}
-    columns = tuple(sorted((_column(task, one, one, None) for task, one in numbers.items()), key=_ORDER))
+    columns = ordered([column(task, one, one, None) for task, one in numbers.items()])
     named = {reference.encoder.name + "?" * reference.encoder.guessed: reference for reference in references}
     cells = {(name, task): cell for name, reference in named.items() for task, cell in _numbers(reference).items()}
     rows, common = standings({name: reference.encoder for name, reference in named.items()}, columns, cells)

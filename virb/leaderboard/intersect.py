@@ -5,16 +5,16 @@ Videos vanish and pictures are damaged: two labs then differ in a few test sampl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from virb.core.digest import digest
 from virb.core.npz import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
-from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
 from virb.metrics.stats import bootstrap, interval
+from virb.records.facts import MEASURED
 from virb.records.record import Record
 
 LEAST = 0.99
@@ -82,24 +82,33 @@ def common_ids(samples: Sequence[KeptSamples]) -> np.ndarray:
 
 
 def on_intersection(records: Sequence[Record], samples: Sequence[KeptSamples]) -> list[Record]:
-    """Return the records with scores, intervals and replicates on the test samples that all of them have."""
-    ids = common_ids(samples)
-    groups = _at(samples[0], ids, samples[0].groups)
-    name = digest([str(one) for one in ids])
-    return [_rescored(record, one, ids, groups, name) for record, one in zip(records, samples, strict=True)]
+    """Return the records, those that lost a few samples scored on what they share with the split that most have.
+
+    Whoever has the whole split keeps every number: who loses samples moves nobody's score but his own.
+    """
+    splits = [tuple(one.ids.tolist()) for one in samples]
+    usual = Counter(splits).most_common(1)[0][0]
+    first = splits.index(usual)
+    seed = records[first].data.test_digest
+    return [
+        record if split == usual else _onto(record, one, samples[first], seed)
+        for record, one, split in zip(records, samples, splits, strict=True)
+    ]
 
 
-def _at(samples: KeptSamples, ids: np.ndarray, column: np.ndarray) -> np.ndarray:
-    order = np.argsort(samples.ids, kind="stable")
-    return np.asarray(column[order[np.searchsorted(samples.ids, ids, sorter=order)]])
+def _onto(record: Record, samples: KeptSamples, whole: KeptSamples, seed: str) -> Record:
+    """Return a record with its score, interval and replicates on the samples that it shares with the whole split.
 
-
-def _rescored(record: Record, samples: KeptSamples, ids: np.ndarray, groups: np.ndarray, seed: str) -> Record:
-    metric = {**METRICS, **PIXEL_METRICS, **PUBLISHED_METRICS}[record.score.metric]
-    rows = [_at(samples, ids, statistics) for statistics in samples.statistics]
+    Each lost sample keeps its row, all zeros, and so counts for nothing; replicates are drawn as those of the whole
+    split were, and pair with them sample by sample.
+    """
+    metric = MEASURED[record.score.metric]
+    _, theirs, mine = np.intersect1d(whole.ids, samples.ids, return_indices=True)
+    rows = np.zeros((len(samples.statistics), len(whole.ids), samples.statistics.shape[2]))
+    rows[:, theirs] = samples.statistics[:, mine]
     seeds = [float(metric.value(metric.totals(one))) for one in rows]
-    replicates = bootstrap(rows, groups, seed, metric.totals, metric.value)
-    units = len(np.unique(groups))
+    replicates = bootstrap(list(rows), whole.groups, seed, metric.totals, metric.value)
+    units = len(np.unique(whole.groups[theirs]))
     span = interval(float(np.mean(seeds)), replicates, units)
     score = record.score.model_copy(update={"value": span.value, "low": span.low, "high": span.high})
     return record.model_copy(update={"score": score, "seeds": seeds, "replicates": replicates.tolist(), "units": units})

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from virb.core.markup import cell as safe_cell
 from virb.leaderboard.board import Board, Cell, Column, Row
 from virb.leaderboard.compare import Comparison
 from virb.records.load import Results
@@ -133,14 +134,21 @@ def comparison_rows(found: Comparison) -> Table:
 
 
 def as_csv(rows: Table) -> str:
-    """Return rows as csv: the columns of all of them, empty where a row has none."""
+    """Return rows as csv: the columns of all of them, empty where a row has none.
+
+    A text that a spreadsheet would compute begins with a ' (`virb.core.markup.cell`); numbers stay as they are.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     if names:
         writer.writeheader()
-    writer.writerows({name: "" if _nothing(value) else value for name, value in row.items()} for row in rows)
+    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    return "" if _nothing(value) else safe_cell(value) if isinstance(value, str) else value
 
 
 def as_json(rows: Table) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from virb.core.errors import UsageError
+from virb.core.markup import escaped, line
 from virb.core.text import aligned, clean, markdown, show, shown
 from virb.leaderboard.board import Board, Cell, Column, Row
 from virb.leaderboard.common import RULE
@@ -45,10 +46,12 @@ def render(found: Sequence[Board], form: str, by: By = "auto", width: int | None
 
 def _board(board: Board, marked: bool, by: By, width: int) -> str:
     quadrants = by == "quadrant" or (by == "auto" and len(board.columns) > _FEW)
-    title = f"**{board.title}**" if marked else board.title
+    title = f"**{escaped(clean(board.title))}**" if marked else clean(board.title)
     table = _by_quadrant(board, marked) if quadrants else _by_task(board, marked, width)
     notes = [clean(note) for note in _notes(board, quadrants)]
-    if not marked:
+    if marked:
+        notes = [line(note) for note in notes]
+    else:
         notes = [textwrap.fill(note, width, subsequent_indent="  ", break_on_hyphens=False) for note in notes]
     return "\n".join([title, "", table, "", *notes])
 
@@ -208,9 +211,10 @@ def render_comparison(found: Comparison, marked: bool = False) -> str:
     ]
     for name, tasks in ((found.first, found.only_first), (found.second, found.only_second)):
         if tasks:
-            notes.append(f"Only {clean(name)} has {', '.join(tasks)}.")
-    title = f"**{found.board.title}**" if marked else found.board.title
-    return "\n".join([title, "", table, "", clean(found.summary), *notes])
+            notes.append(clean(f"Only {name} has {', '.join(tasks)}."))
+    title = f"**{escaped(clean(found.board.title))}**" if marked else clean(found.board.title)
+    told = [clean(found.summary), *notes]
+    return "\n".join([title, "", table, "", *(map(line, told) if marked else told)])
 
 
 def _signed(value: float, unit: str) -> str:

@@ -13,14 +13,14 @@ import numpy as np
 from virb.core.errors import UsageError, VirbError, did_you_mean
 from virb.core.npz import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
 from virb.core.paths import reference_folder, user_path
-from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS
+from virb.metrics import Metric
 from virb.metrics.stats import interval
 from virb.records.choice import Placed, grouped
+from virb.records.facts import MEASURED, hides_the_sample_world, misread
 from virb.records.origins import Entry, Origin, date_problems, entries, origin_of, sidecar
 from virb.records.published import SETS, Reference, read_references
 from virb.records.record import Record, Score, read_record
 
-_METRICS = {**METRICS, **PIXEL_METRICS, **PUBLISHED_METRICS}
 _SLACK = 1e-5
 """What is kept of statistics and replicates, of their own size: single precision and six digits."""
 
@@ -101,7 +101,8 @@ def _resolve(place: str) -> Path:
 
 def check(record: Record, path: Path) -> None:
     """Refuse a record whose numbers do not follow from its replicates, its seeds and the statistics beside it."""
-    problem = next(date_problems(record.created), "") or _own(record) or _beside(record, path.parent)
+    early = next(date_problems(record.created), "")
+    problem = early or _own(record) or misread(record) or _beside(record, path.parent)
     if problem:
         raise VirbError(
             f"{path}: {problem}", "a record as 'virb evaluate' wrote it, with its samples beside it", "evaluate again"
@@ -132,15 +133,15 @@ def _near(found: float, expected: float, score: Score) -> bool:
 def _beside(record: Record, folder: Path) -> str:
     """Return what the samples beside a record contradict."""
     file, name = record.samples.file, record.score.metric
-    metric = _METRICS.get(name)
-    if metric is None:
-        return f"nobody knows its metric {name!r}"
+    metric = MEASURED[name]
     try:
         content = read_bounded(folder / file, LARGEST_ARRAYS)
         if hashlib.sha256(content).hexdigest() != record.samples.sha256:
             return f"its samples {file} are not those it was written with"
-        statistics = read_arrays(content, [f"statistics.{name}"])[f"statistics.{name}"]
-        values = [float(metric.value(metric.totals(rows.astype(np.float64)))) for rows in statistics]
+        arrays = read_arrays(content, [f"statistics.{name}", f"floor.{name}"])
+        values = [_value(metric, rows) for rows in arrays[f"statistics.{name}"]]
+        floor = _value(metric, arrays[f"floor.{name}"]) if f"floor.{name}" in arrays else record.floor.value
+        hides = hides_the_sample_world(record, lambda: _ids(content))
     except OSError as error:
         return f"its samples {file} cannot be read: {error.strerror or error}"
     except DamagedFile as error:
@@ -149,7 +150,17 @@ def _beside(record: Record, folder: Path) -> str:
         return f"its samples {file} hold no statistics of {name}: {error}"
     if len(values) != len(record.seeds) or not _near(sum(values) / len(values), record.score.value, record.score):
         return f"its statistics give {np.mean(values):g}, not {record.score.value:g}"
-    return ""
+    if not abs(floor - record.floor.value) <= _SLACK * max(abs(floor), 0.1):
+        return f"its statistics give the floor {floor:g}, not {record.floor.value:g}"
+    return "it says its data are real, and its test samples are those of the sample world" if hides else ""
+
+
+def _ids(content: bytes) -> list[str]:
+    return [str(one) for array in read_arrays(content, ["ids"]).values() for one in array.ravel()]
+
+
+def _value(metric: Metric, rows: np.ndarray) -> float:
+    return float(metric.value(metric.totals(rows.astype(np.float64))))
 
 
 def _without_contradictions(read: list[Placed]) -> tuple[list[Placed], list[str]]:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from virb.cards.card import Frozen, Name
 from virb.cards.task import Kind, Level
 from virb.core.npz import LARGEST_RECORD, DamagedFile, read_bounded
+from virb.core.strict_json import read_model
 from virb.records.record import reason
 
 SETS = ("paper2021",)
@@ -93,7 +94,7 @@ def read_references(folder: Path) -> tuple[list[Reference], list[str]]:
     found, problems = [], []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append(Reference.model_validate_json(read_bounded(path, LARGEST_RECORD)))
+            found.append(read_model(Reference, read_bounded(path, LARGEST_RECORD)))
         except (OSError, DamagedFile, ValidationError) as error:
             problems.append(f"{path} holds no readable published numbers: {reason(error)}")
     return found, problems

@@ -22,6 +22,7 @@ from virb.core.digest import digest
 from virb.core.errors import VirbError
 from virb.core.npz import LARGEST_RECORD, DamagedFile, read_bounded
 from virb.core.paths import write_whole
+from virb.core.strict_json import read_model
 from virb.core.text import many
 from virb.records.origins import date_problems, forget, origin_of
 
@@ -245,7 +246,7 @@ def record_stem(task: str, protocol: str, resume: str) -> str:
 def read_record(path: Path) -> Record:
     """Return the record in a file, or an error that says what is wrong with it."""
     try:
-        return Record.model_validate_json(read_bounded(path, LARGEST_RECORD))
+        return read_model(Record, read_bounded(path, LARGEST_RECORD))
     except (OSError, DamagedFile, ValidationError) as error:
         raise VirbError(
             f"{path} is no readable record: {reason(error)}",

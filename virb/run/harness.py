@@ -66,9 +66,11 @@ def _prepared(selection: Selection, options: Options, progress: Progress, report
     prepared, missing = prepare(selection, options)
     for gap in missing:
         report.left_out(gap)
-    for note in dict.fromkeys(note for item in prepared for note in item.dataset.notes):
-        if options.source == "real":
-            progress.say(f"note: {note}")
+    for note in dict.fromkeys(note for item in prepared if item.source == "real" for note in item.dataset.notes):
+        progress.say(f"note: {note}")
+    found = [item.task.name for item in prepared if item.source != options.source]
+    if found:
+        progress.say(f"note: {options.root} holds the sample world, not real data, for {', '.join(found)}")
     for item in prepared:
         if lost := item.dataset.skipped:
             progress.say(

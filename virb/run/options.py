@@ -26,6 +26,7 @@ class Options:
     protocol: Protocol
     root: Path
     source: Source = "real"
+    """What was asked for, the sample world or a folder; what lies in that folder each task finds for itself."""
     out: Path = Path("results")
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: str = "auto"

@@ -129,7 +129,7 @@ def _streaming(encoder: Encoder, image_set: ImageSet, options: Options) -> Strea
 
 
 def _job(item: Prepared, encoder: Encoder, numerics: Numerics, options: Options) -> Job:
-    comparison = comparison_key(item.task, options.protocol, item.dataset.digest, options.source, options.limit)
+    comparison = comparison_key(item.task, options.protocol, item.dataset.digest, item.source, options.limit)
     resume = resume_key(
         comparison,
         encoder.fingerprint,

@@ -45,7 +45,7 @@ class Report:
 
     def begin(self, encoders: Sequence[str], tasks: Sequence[str], options: Options) -> None:
         """Note what the run was asked for."""
-        facts = {"protocol": options.protocol.name, "source": options.source, "device": str(options.device)}
+        facts = {"protocol": options.protocol.name, "asked": options.source, "device": str(options.device)}
         self.journal.write("start", encoders=list(encoders), tasks=list(tasks), limit=options.limit, **facts)
 
     def measured(self, record: Record) -> None:
@@ -82,6 +82,7 @@ class Report:
 def _facts(record: Record) -> dict[str, object]:
     score = record.score
     names = {"encoder": record.encoder.name, "task": record.task.name, "protocol": record.protocol.name}
+    names["source"] = record.data.source
     return {**names, "metric": score.metric, "value": score.value, "low": score.low, "high": score.high}
 
 

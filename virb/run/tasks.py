@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from virb.cards.protocol import AnyTraining, Protocol
+from virb.cards.protocol import AnyTraining, Protocol, metrics_for
+from virb.cards.sample_world import known_samples
 from virb.cards.select import Selection, task
 from virb.cards.task import Task
 from virb.core.errors import DataError, MissingData, Unsuited, UsageError, VirbError
@@ -15,10 +16,11 @@ from virb.core.target import ANYWHERE
 from virb.core.types import Dataset, Split
 from virb.data import read_dataset
 from virb.data.facts import metric_of
-from virb.data.images import unreadable
+from virb.data.images import read_image, unreadable
 from virb.data.tiles import Mosaic, Pieces, cut
 from virb.encode.encoder import Encoder
 from virb.metrics import Metric
+from virb.records.record import Source
 from virb.run import virb2021
 from virb.run.options import Options
 
@@ -26,11 +28,6 @@ from virb.run.options import Options
 def head_for(task: Task, training: AnyTraining) -> str:
     """Return which head a task gets under a training: the card's, the paper's for it, or the light one."""
     return virb2021.head_of(task) if training.published else training.head_of(task)
-
-
-def metrics_for(task: Task, training: AnyTraining) -> tuple[str, ...]:
-    """Return what is measured under a training, the primary metric first: the card's, or the one of the paper."""
-    return (virb2021.metric_of(task),) if training.published else (task.metric, *task.also)
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,8 @@ class Prepared:
     """The task whose heads are scored here, where the card says `head_of`."""
     pieces: Pieces | None = None
     """The data in pieces, where pictures are too large for one view; `dataset` stays that of whole pictures."""
+    source: Source = "real"
+    """What the data are, whatever folder they lie in."""
 
     @property
     def shown(self) -> Dataset:
@@ -116,14 +115,30 @@ def _prepared(one: Task, options: Options) -> Prepared:
     if options.seeds is not None:
         training = training.seeded(options.seeds)
     dataset = _readable(read_dataset(one.dataset, options.root, one.target), options)
+    source = _source(one, dataset, parent, options)
     if parent:  # other heads make other numbers: what they were trained on is part of what is compared
         dataset = replace(dataset, rule=f"{dataset.rule}; heads of {parent.task.name} {parent.dataset.digest}")
     elif options.protocol.choice == "none":
         dataset = dataset.merged()
     if training.published:
         dataset = virb2021.as_published(dataset, one)
-    prepared = _checked(Prepared(one, dataset.limited(options.limit), training, parent))
+    prepared = _checked(Prepared(one, dataset.limited(options.limit), training, parent, source=source))
     return replace(prepared, pieces=_pieces(prepared, options.protocol))
+
+
+def _source(one: Task, dataset: Dataset, parent: Prepared | None, options: Options) -> Source:
+    """Return whether these data, or those that its heads were trained on, are the sample world's.
+
+    A folder can be given with --data, copied in part, or lose its marker: then the samples tell, and a picture.
+    """
+    if options.source == "sample" or dataset.sample or (parent is not None and parent.source == "sample"):
+        return "sample"
+    known = known_samples(one.dataset, one.target)
+    ids = (name for split in (dataset.train, dataset.val, dataset.test) for name in split.ids)
+    if known is None or not known.holds(ids, dataset.counts):
+        return "real"
+    longest = max(read_image(dataset.pool, int(dataset.rows[0])).shape[1:])
+    return "sample" if longest <= known.longest else "real"
 
 
 def _pieces(prepared: Prepared, protocol: Protocol) -> Pieces | None:

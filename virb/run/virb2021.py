@@ -18,7 +18,6 @@ from virb.core.target import Draw
 from virb.core.types import Dataset
 from virb.data.facts import facts_of
 
-_METRICS = {"binary": "published_iou", "cross_entropy": "published_miou", "l1": "published_l1"}
 _HEADS = {"upshuffle": "published_upshuffle", "siamese": "published_siamese", "aspp": "published_deeplab"}
 _FARTHEST = 10000 / 512
 """Metres: the paper cut Taskonomy's stored depth at 10,000."""
@@ -27,11 +26,6 @@ _FARTHEST = 10000 / 512
 def head_of(task: Task) -> str:
     """Return the paper's head for what the card asks for."""
     return _HEADS[task.head]
-
-
-def metric_of(task: Task) -> str:
-    """Return the one number of the paper for tasks of this loss."""
-    return _METRICS[task.loss]
 
 
 def weights_of(task: Task) -> tuple[float, ...] | None:

@@ -23,7 +23,8 @@ from virb.cards.card import Frozen, Name
 from virb.cards.encoder import EncoderCard
 from virb.core.digest import digest
 from virb.core.errors import CardError
-from virb.core.npz import read_arrays
+from virb.core.npz import DamagedFile, read_arrays
+from virb.core.strict_json import read_model
 from virb.records.record import EncoderFacts, Record, reason
 from virb.submit.container import MANIFEST, Container, open_container, refuse
 
@@ -168,8 +169,8 @@ def _manifest(container: Container) -> Manifest:
         refuse(path, f"has no {MANIFEST}")
     content = container.read(MANIFEST)
     try:
-        manifest = Manifest.model_validate_json(content, strict=True)
-    except ValidationError as error:
+        manifest = read_model(Manifest, content, strict=True)
+    except (ValidationError, DamagedFile) as error:
         refuse(path, f"has a manifest that cannot be read: {reason(error)}", error)
     if manifest.digest != manifest.seal() or content != manifest.as_bytes():
         refuse(path, "has a manifest that was changed after it was written")
@@ -208,9 +209,9 @@ def _members(container: Container) -> tuple[Member, ...]:
     for name in names:
         content = container.read(name)
         try:
-            record = Record.model_validate_json(content)
-        except (ValidationError, RecursionError) as error:
-            why = reason(error) if isinstance(error, ValidationError) else "it is nested too deep"
+            record = read_model(Record, content)
+        except (ValidationError, DamagedFile, RecursionError) as error:
+            why = "it is nested too deep" if isinstance(error, RecursionError) else reason(error)
             refuse(container.path, f"holds {name}, which is no readable record: {why}", error)
         members.append(Member(name, record))
     if not members:

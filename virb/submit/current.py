@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from virb.cards.protocol import AnyTraining, Neighbours, PixelTraining, Protocol, Training
+from virb.cards.protocol import AnyTraining, Neighbours, PixelTraining, Protocol, Training, metrics_for
 from virb.cards.select import PROTOCOLS, TASKS, protocol, task
 from virb.cards.task import Task
 from virb.core.errors import VirbError
@@ -17,7 +17,7 @@ from virb.heads.fit.pixels import grid as pixel_grid
 from virb.heads.fit.stack import grid
 from virb.metrics import METRICS, PIXEL_METRICS, PUBLISHED_METRICS, Metric, metric_for
 from virb.records.record import CurveFacts, Record, SettingFacts, comparison_key, resume_key
-from virb.run.tasks import head_for, metrics_for
+from virb.run.tasks import head_for
 from virb.run.virb2021 import frozen_under
 from virb.submit.verdict import Finding, broken, stale
 

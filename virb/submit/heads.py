@@ -5,7 +5,6 @@ Its form is checked whenever a bundle is: unlike the numbers in it, it can be wi
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
+from virb.core.strict_json import read_json
 from virb.data.targets import Targets
 from virb.encode.encoder import Encoder
 from virb.heads import STACKS, Stack
@@ -39,7 +39,7 @@ def check_form(stream: IO[bytes], size: int, seeds: int, where: str) -> None:
         (length,) = struct.unpack("<Q", stream.read(8))
         if length > min(_LARGEST_HEADER, size):
             raise ValueError(f"a header of {length:,} bytes")
-        header = json.loads(stream.read(length))
+        header = read_json(stream.read(length))
         names = [name for name in header if name != "__metadata__"]
         ends = [0, *_ends(header, names)]
     except (struct.error, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

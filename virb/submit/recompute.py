@@ -11,6 +11,7 @@ import numpy as np
 from virb.core.digest import digest, digest_array
 from virb.metrics import Metric
 from virb.metrics.stats import REPLICATES
+from virb.records.facts import hides_the_sample_world
 from virb.records.origins import date_problems
 from virb.records.record import Record, Score
 from virb.run.score import breakdown_of, measured, resolution_of, value_of
@@ -146,6 +147,8 @@ def check_samples(record: Record, samples: Samples) -> Iterator[Finding]:
         yield broken("its test samples are not those of its test digest: dropped, added or changed")
     if record.units not in (None, units := len(np.unique(samples.groups))):
         yield broken(f"it says its samples are of {record.units} groups; they are of {units}")
+    if hides_the_sample_world(record, samples.ids.tolist):
+        yield broken("it says its data are real, and its test samples are those of the sample world")
     if record.keys.data != record.data.digest:
         yield broken("its key of the data is not its data's digest")
 

@@ -44,10 +44,10 @@ def command(record: Record, *, encoder: str = "", data: str = "", out: str = "")
         )
     parts = ["evaluate", f"--encoder={encoder or _encoder(record)}", f"--tasks={record.task.name}"]
     parts.append(f"--protocol={record.protocol.name}")
-    if record.data.source == "sample":
-        parts.append("--sample")
-    elif data:
+    if data:
         parts.append(f"--data={data}")
+    elif record.data.source == "sample":
+        parts.append("--sample")
     parts += [f"--seeds={len(record.seeds)}", f"--device={record.numerics.get('device', 'auto')}"]
     parts.append(f"--precision={record.numerics.get('precision', 'auto')}")
     if record.data.limit is not None:

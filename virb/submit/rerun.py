@@ -66,6 +66,11 @@ def rerun(
         images, job = _job(cards, how)
     except VirbError as error:
         return Finding("consistent", f"not run again: {error.found}")
+    source = job.prepared.source
+    if job.prepared.dataset.digest == record.data.digest and source != record.data.source:
+        return broken(f"it is called {record.data.source} data, and the very same data here are {source} data")
+    if source != record.data.source:
+        return Finding("consistent", f"not run again: it is of {record.data.source} data, and those here are {source}")
     if job.prepared.dataset.digest != record.data.digest:
         mine, theirs = job.prepared.dataset, record.data
         return stale(

@@ -204,8 +204,8 @@ def _again(bundle: Bundle, member: Member, samples: Samples, cards: current.Card
     metrics = current.metrics_of(record, cards)
     if how is None or cards is None or metrics is None:
         return Finding("consistent", "")
-    if record.data.source != how.options.source:
-        return Finding("consistent", f"not run again: it is of {record.data.source} data")
+    if how.options.source == "sample" and record.data.source == "real":
+        return Finding("consistent", "not run again: it is of real data")
     if problem := rerun.check_encoder(record, how.encoder):
         return problem
     heads = bundle.container.read(member.beside(record.heads.file)) if record.heads else None

@@ -13,6 +13,7 @@ from virb.data.pixels import Sample, assemble, carved, listing, read_pixels, ref
 from virb.data.sets.nyu_official import DEPTHS_FILE, read_official
 
 _CARVED = 0.1
+_RAW = "raw_depth"
 _TARGETS = {"depth": ("depths", r"(.+)\.tiff?"), "walkable": ("walkable", r"(.+)\.png")}
 """Where ViRB's archive holds each target, and what its files are called."""
 _WALKABLE = ("not walkable", "walkable")
@@ -22,11 +23,14 @@ def read(folder: Path, target: str) -> Dataset:
     """Read the owner's `nyu_depth_v2_labeled.mat` for depth where it is, else ViRB's `{train,test}/images/*.png`.
 
     ViRB's archive has a split of its own, in which one scene may be on both sides, and gives no scene names. Its
-    depth is another data set than the owner's; walkable floor stands nowhere else.
+    depth is another data set than the owner's; walkable floor stands nowhere else. Depth is what the owner filled in
+    where the sensor saw nothing; `raw_depth`, with the holes, is in the owner's file alone.
     """
-    check_target("nyu", target, tuple(_TARGETS))
-    if target == "depth" and (folder / DEPTHS_FILE).exists():
-        return read_official(folder, _CARVED)
+    check_target("nyu", target, (*_TARGETS, _RAW))
+    if target in ("depth", _RAW) and (folder / DEPTHS_FILE).exists():
+        return read_official(folder, _CARVED, target == _RAW)
+    if target == _RAW:
+        raise MissingData(f"NYU: {DEPTHS_FILE} is not in {folder}", "the file for raw_depth", data_card("nyu").remedy)
     return _read_archive(_archive(folder, target), target)
 
 

@@ -20,6 +20,7 @@ from virb.data.pixels import REMEDY, Sample, assemble, carved
 
 DEPTHS_FILE = "nyu_depth_v2_labeled.mat"
 _SPLITS_FILE = "splits.mat"
+_RAW = "rawDepths"
 _FARTHEST = 10.0
 """Metres: what the sensor can measure, and where everyone's scores end."""
 _CROP = np.s_[45:471, 41:601]
@@ -28,10 +29,15 @@ _SIZE = (640, 480)
 _EXPECTED = f"the owner's {DEPTHS_FILE}, with images, depths and scenes"
 
 
-def read_official(folder: Path, share: float) -> Dataset:
-    """Read depth by the owner's 795 and 654 frames; validation is a share of the scenes to train on."""
+def read_official(folder: Path, share: float, raw: bool = False) -> Dataset:
+    """Read depth by the owner's 795 and 654 frames; validation is a share of the scenes to train on.
+
+    The owner filled what the sensor did not see; `raw` depth is as it was measured, with holes.
+    """
     path, card = folder / DEPTHS_FILE, data_card("nyu")
     count, scenes = _count(path), _scenes(path)
+    if raw and _part(path, _RAW).shape != _part(path, "depths").shape:
+        raise DataError(f"{path} holds {_RAW} {_part(path, _RAW).shape}", f"{count} x 640 x 480", REMEDY)
     numbers = _numbers(folder / _SPLITS_FILE, count)
     ids = tuple(f"{row + 1:04d}" for row in range(count))
     pool = Pool("nyu_labeled", ids, (path,) * count, tuple(range(count)), read_picture)
@@ -47,8 +53,8 @@ def read_official(folder: Path, share: float) -> Dataset:
         pool,
         {"train": train, "val": val, "test": samples(numbers["test"])},
         "values",
-        read_depth,
-        rule=f"nyu 1: official train less a tenth {by} / that / test; depth to 10 m inside Eigen's crop",
+        read_raw_depth if raw else read_depth,
+        rule=f"nyu 1: official train less a tenth {by} / that / test; {'raw ' * raw}depth to 10 m inside Eigen's crop",
         notes=(*odd, *compare_counts("nyu", counts, {name: card.counts[name] for name in counts})),
     )
 
@@ -124,8 +130,17 @@ def read_picture(path: Path, row: int) -> Image.Image:
 
 
 def read_depth(path: Path, row: int) -> np.ndarray:
-    """Return metres [H,W], known inside Eigen's crop only, from a millimetre to ten metres."""
-    stored = _row(path, "depths", row).T.astype(np.float32)
+    """Return metres [H,W], known inside Eigen's crop only, from a millimetre to ten metres; holes are filled in."""
+    return _metres(_row(path, "depths", row))
+
+
+def read_raw_depth(path: Path, row: int) -> np.ndarray:
+    """Return metres [H,W] as the sensor gave them: a hole, which is a zero in the file, is not known."""
+    return _metres(_row(path, _RAW, row))
+
+
+def _metres(found: np.ndarray) -> np.ndarray:
+    stored = found.T.astype(np.float32)
     values = np.full(stored.shape, np.nan, np.float32)
     values[_CROP] = stored[_CROP]
     values[~((values > 1e-3) & (values < _FARTHEST))] = np.nan

@@ -105,7 +105,7 @@ def _head(record: Record) -> list[Words]:
     score = record.score
     shown = f"{_text(score, score.value)} [{_text(score, score.low, '')}, {_text(score, score.high, '')}]"
     world = "sample world (synthetic data)" if record.data.source == "sample" else "real data"
-    limit = f", at most {record.data.limit} samples a split" if record.data.limit is not None else ""
+    limit = f", at most {record.data.limit} samples a split, test included" if record.data.limit is not None else ""
     return [
         Words(f"{record.encoder.name} on {record.task.name}", keep="start", letters=16),
         Words(f"{score.metric}: {shown}, floor {_text(score, record.floor.value)}", keep="start", letters=14),
