@@ -141,7 +141,7 @@ def test_what_contradicts_what_stands_is_told_in_every_format(mine: Path, tmp_pa
 def test_a_difference_that_the_interval_explains_is_no_contradiction(mine: Path, tmp_path: Path) -> None:
     lay(tmp_path / "theirs", "owner", TASKS[0], hits(TASKS[0], 0.61, 0, 0), keys__resume="a" * 32)
     (board,) = boards(load([mine, tmp_path / "theirs"]))
-    assert not board.notes
+    assert not [note for note in board.notes if "contradict" in note]
     assert not board.left_out
 
 

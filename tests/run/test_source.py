@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from commands import make_dtd
 from PIL import Image
+from worlds import MARKER, copy_world, marker_of
 
 from virb.cards.encoder_names import encoder_cards
 from virb.cards.sample_world import PLACE, known_samples
@@ -25,8 +26,6 @@ from virb.run.options import Asked, Options
 from virb.run.tasks import prepare
 from virb.sample import DATASETS, ensure
 
-MARKER = ".virb-sample.json"
-
 
 def data(root: Path, **asked: object) -> Options:
     return Asked(data=root, protocol="quick", workers=0, **asked).options()  # type: ignore[arg-type]
@@ -37,11 +36,11 @@ def as_it_is(root: Path) -> None:
 
 
 def without_its_marker(root: Path) -> None:
-    (root / "dtd" / MARKER).unlink()
+    marker_of(root / "dtd").unlink()
 
 
 def with_a_broken_marker(root: Path) -> None:
-    (root / "dtd" / MARKER).write_text("{")
+    marker_of(root / "dtd").write_text("{")
 
 
 def under_a_root_that_says_so(root: Path) -> None:
@@ -73,7 +72,7 @@ DISGUISES.append(of_another_seed_and_size)
 @pytest.fixture
 def world(sample_root: Path, tmp_path: Path) -> Path:
     """Return a copy of the sample world's DTD, as somebody would pass it on."""
-    shutil.copytree(sample_root / "dtd", tmp_path / "world" / "dtd")
+    copy_world(sample_root, "dtd", tmp_path / "world")
     return tmp_path / "world"
 
 
