@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from virb.core.errors import CardError, did_you_mean
+from virb.core.files import read_bytes
 from virb.core.types import Dataset
 from virb.data.classes import SAMPLE_MARKER
 from virb.data.common import DATASETS, data_card, locate
@@ -47,6 +48,6 @@ def read_dataset(name: str, root: Path, target: str) -> Dataset:
 def _world(folder: Path) -> str:
     """Return the checksum that the sample world writes beside what it makes; real data has none."""
     try:
-        return str(json.loads((folder / SAMPLE_MARKER).read_text())["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(read_bytes(folder / SAMPLE_MARKER))["sha256"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from virb.core.errors import DataError
+from virb.core.files import read_bytes
 
 _TEXT = b"MATLAB 5.0 MAT-file, written by virb".ljust(116)
 _HEAD = 128
@@ -52,7 +53,7 @@ def read_mat(path: Path | str) -> dict[str, Any]:
     try:
         if Path(path).stat().st_size > _LARGEST:
             raise _Damaged("it is far too large")
-        return _Reader(Path(path).read_bytes()).variables()
+        return _Reader(read_bytes(path)).variables()
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"cannot read {path}: {reason}", _EXPECTED, "fetch or unpack the file again") from error

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from virb.core.errors import DataError
+from virb.core.files import read_bytes
 from virb.data.pictures import stored_pixels
 
 Words: TypeAlias = NDArray[np.uint16]
@@ -77,7 +78,7 @@ def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > _PIXEL * _MOST_PIXELS * 2:
             _refuse(str(path), "is far too large")
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}", "a readable file", _REMEDY) from error
 

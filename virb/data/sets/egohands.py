@@ -93,7 +93,7 @@ def read_hands(path: Path, row: int) -> np.ndarray:
     records, frames = _records(path, _changed(path)), _frames(path.parent)
     if row >= min(len(records), len(frames)):
         raise DataError(f"{path} has changed: there is no frame {row} any more", _EXPECTED, REMEDY)
-    canvas = Image.new("L", _size(path.parent / f"{frames[row]}.jpg"), 0)
+    canvas = Image.new("L", picture_size(path.parent / f"{frames[row]}.jpg"), 0)
     draw = ImageDraw.Draw(canvas)
     for number, hand in enumerate(EGOHANDS[1:], start=1):
         if points := _points(records[row][hand], path, row):
@@ -112,10 +112,3 @@ def _points(polygon: Any, path: Path, row: int) -> Sequence[tuple[float, float]]
         return []
     kept = corners[np.isfinite(corners).all(axis=1)].astype(float)
     return [(x, y) for x, y in kept.tolist()] if len(kept) >= 3 else []
-
-
-def _size(path: Path) -> tuple[int, int]:
-    try:
-        return picture_size(path)
-    except Exception as error:  # a damaged file makes the decoders fail in almost any way
-        raise DataError(f"cannot read {path}: {error}", "the frame that the polygons lie on", REMEDY) from error
