@@ -22,14 +22,14 @@ from PIL import (  # noqa: F401  (formats whose modules are there are not looked
 
 from virb.core.errors import DataError, VirbError
 from virb.core.files import open_file, read_bytes
-from virb.data.formats.claims import odd_claims, odd_scans, too_large
+from virb.data.formats.claims import WEBP, odd_claims, odd_scans, too_large
 
 PictureReader = Callable[[Path, int], Image.Image]
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 MOST_LABELLED = 1 << 24
 """Pixels of a label picture: sixteen million, far more than any data set's; some take forty bytes for each."""
-_PLAIN, _OTHER = 7, 16
+_PLAIN, _OTHER = 7, 12
 """Bytes of memory for a pixel until it is in an array: one that is RGB at once, and any other."""
 
 
@@ -83,7 +83,9 @@ def _bounded(stream: BinaryIO) -> Iterator[Image.Image]:
 
 
 def _each(picture: Image.Image) -> int:
-    return _PLAIN if picture.mode == "RGB" and picture.format != "WEBP" else _OTHER
+    if picture.format == "WEBP":
+        return WEBP
+    return _PLAIN if picture.mode == "RGB" else _OTHER
 
 
 def read_rgb(path: Path, row: int = 0, reader: PictureReader | None = None) -> Image.Image:

@@ -11,8 +11,10 @@ from typing import BinaryIO
 
 _LONGEST = 1 << 15
 """Pixels of a side: pictures of ImageNet, SUN and COCO have fewer than 20,000; resizing takes memory by the side."""
-_MEMORY = 10**9
-"""Bytes that a picture may take while it is decoded: 140 million pixels of plain RGB, 77 of a progressive JPEG."""
+_MEMORY = 900_000_000
+"""Bytes that a picture may take while it is decoded: 128 million pixels of plain RGB, 69 of a progressive JPEG."""
+WEBP = 20
+"""Bytes of memory for a pixel of a WebP picture, whose decoder keeps two frames."""
 _SCANS, _WORK = 100, 1 << 30
 """Scans of a JPEG, of which usual ones have ten at most, and pixels that all of them may run over."""
 _JPEG, _SCAN = b"\xff\xd8\xff", b"\xff\xda"
@@ -64,7 +66,7 @@ def odd_claims(stream: BinaryIO) -> str:
     elif head[:4] in _TIFF:
         found = _odd_tiff(stream, _TIFF[head[:4]], head)
     elif head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) >= 30:
-        found = too_large(*(1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27)), 16)
+        found = too_large(*(1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27)), WEBP)
     stream.seek(0)
     return found
 
