@@ -19,6 +19,8 @@ from virb.data.pictures import picture_size
 from virb.data.pixels import REMEDY, Sample, assemble, listing, refuse_incomplete, subfolders
 
 _FRAME = r"(frame_\d+)\.jpg"
+_MOST_CORNERS, _FARTHEST = 10_000, 1_000_000
+"""Corners of a hand, of which the owner's have some hundreds, and pixels that one may lie away."""
 _EXPECTED = "the owner's polygons.mat: a record per frame, each with myleft, myright, yourleft and yourright"
 
 
@@ -111,4 +113,7 @@ def _points(polygon: Any, path: Path, row: int) -> Sequence[tuple[float, float]]
     if corners.shape[1] != 2:  # a single NaN stands for no hand
         return []
     kept = corners[np.isfinite(corners).all(axis=1)].astype(float)
+    if len(kept) > _MOST_CORNERS or np.abs(kept).max(initial=0) > _FARTHEST:
+        raise DataError(f"{path} has a polygon of {len(kept):,} corners, or far outside, in record {row + 1}",
+                        _EXPECTED, REMEDY)  # fmt: skip
     return [(x, y) for x, y in kept.tolist()] if len(kept) >= 3 else []
