@@ -121,7 +121,7 @@ def rgb_pixels(image: Image.Image) -> np.ndarray:
     step = max(1, _BAND // max(1, width))
     for top in range(0, height, step):
         bottom = min(height, top + step)
-        pixels[top:bottom] = image.crop((0, top, width, bottom)) if step < height else image
+        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)) if step < height else image)
     return pixels
 
 
