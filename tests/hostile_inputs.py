@@ -188,7 +188,7 @@ def one_line(content: bytes) -> bytes:
 GROWN: dict[str, Callable[[bytes], bytes]] = {
     "one line again and again": lambda content: b"".join(islice(repeat(one_line(content)), 9_000_000 // (
         len(one_line(content))))),
-    "other lines": lambda content: b"".join(b"%d%s" % (at, one_line(content)[:40]) for at in range(200_000)),
+    "odd lines": lambda content: b"".join(b"%d%s" % (at, one_line(content)[:40]) for at in range(200_000)),
     "lines that fit": lambda content: content.split(b"\n")[0] + b"\n" + b"".join(
         one_line(content).replace(b".", b"%d." % number) for number in range(9_000_000 // (8 + len(one_line(content))))),
     "short lines": lambda content: b"a\n" * 4_500_000,
