@@ -190,7 +190,7 @@ GROWN: dict[str, Callable[[bytes], bytes]] = {
         len(one_line(content))))),
     "odd lines": lambda content: b"".join(b"%d%s" % (at, one_line(content)[:40]) for at in range(200_000)),
     "lines that fit": lambda content: content.split(b"\n")[0] + b"\n" + b"".join(
-        one_line(content).replace(b".", b"%d." % number) for number in range(9_000_000 // (8 + len(one_line(content))))),
+        one_line(content).replace(b".", b"%d." % at) for at in range(9_000_000 // (8 + len(one_line(content))))),
     "short lines": lambda content: b"a\n" * 4_500_000,
     "one long line": lambda content: b"a" * 9_000_000,
     "commas": lambda content: b"," * 9_000_000,
