@@ -1,7 +1,7 @@
 """Fuzz: how many cases, what a case may end in, and files and values that nobody would write.
 
-`VIRB_FUZZ=10000 python -m pytest -s tests/test_fuzz.py tests/submit/test_submit_fuzz.py` tries that many in all; by
-default it is a few hundred.
+`VIRB_FUZZ=10000 python -m pytest -s tests/test_fuzz.py tests/test_hostile_readers.py tests/submit/test_submit_fuzz.py`
+tries that many in all; by default it is a few hundred.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from virb.core.errors import CardError, did_you_mean
+from virb.core.files import read_bytes
 from virb.core.types import Dataset
 from virb.data.common import DATASETS, data_card, is_sample, locate, sample_markers
 
@@ -47,6 +48,6 @@ def read_dataset(name: str, root: Path, target: str) -> Dataset:
 def _world(folder: Path) -> str:
     """Return the checksum that the sample world writes beside what it makes; real data has none."""
     for marker in sample_markers(folder):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            return str(json.loads(marker.read_text())["sha256"])
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            return str(json.loads(read_bytes(marker))["sha256"])
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from virb.cards.dataset import DATASETS as DATASETS
 from virb.cards.dataset import DataCard
 from virb.cards.dataset import data_card as data_card
 from virb.core.digest import seed_of
-from virb.core.errors import CardError, DataError, MissingData, did_you_mean
+from virb.core.errors import CardError, DataError, MissingData, VirbError, did_you_mean
+from virb.core.files import read_text
 from virb.core.paths import is_stray
 from virb.core.types import Pool, Split
 from virb.data.classes import SAMPLE_MARKER
@@ -65,14 +67,42 @@ def sample_markers(folder: Path) -> tuple[Path, Path]:
     return folder.with_name(f".{folder.name}{SAMPLE_MARKER}"), folder / SAMPLE_MARKER
 
 
+@contextmanager
+def reading(path: Path, title: str, what: str, expected: str, remedy: str) -> Iterator[None]:
+    """Say of whatever goes wrong while a file of labels is read that it is not the owner's, and name it.
+
+    Such a file may hold anything in any place, so that its reader may fail in almost any way.
+    """
+    try:
+        yield
+    except VirbError:
+        raise
+    except OSError as error:
+        raise DataError(f"{title}: cannot read {path}: {error.strerror or error}", expected, remedy) from error
+    except Exception as error:
+        raise DataError(f"{title}: {path} is no {what}: {complaint(error)}", expected, remedy) from error
+
+
+def complaint(error: Exception) -> str:
+    """Return what an exception says, on one line and short: some repeat the file in it."""
+    try:
+        said = str(error)
+    except ValueError:  # a number too long to be written out
+        said = ""
+    return f"{type(error).__name__}: {said[:_LONGEST]}".rstrip(": ")
+
+
+_LONGEST = 200
+_MOST_LINES = 2_000_000
+"""Lines of a list: ten times those of the longest in use."""
+
+
 def read_lines(path: Path, title: str, remedy: str) -> list[str]:
     """Return the non-empty lines of a list file, stripped."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{title}: cannot read {path}: {reason}", "a readable text file", remedy) from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    with reading(path, title, "readable text", "a readable text file", remedy):
+        lines = [line.strip() for line in read_text(path, "utf-8-sig").splitlines() if line.strip()]
+    if len(lines) > _MOST_LINES:
+        raise DataError(f"{title}: {path} has {len(lines):,} lines", f"at most {_MOST_LINES:,}", remedy)
     if not lines:
         raise DataError(f"{title}: {path} is empty", "a line per sample", remedy)
     return lines

@@ -9,25 +9,24 @@ from pathlib import Path
 import numpy as np
 import simplejpeg
 import torch
-from PIL import Image
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from virb.core.errors import DataError
+from virb.core.files import read_bytes
 from virb.core.stopping import settle_worker
 from virb.core.types import Pool
 from virb.core.workers import batches
-from virb.data.pictures import picture_size, read_rgb
+from virb.data.formats.claims import odd_scans, too_large
+from virb.data.pictures import explained, picture_size, read_rgb, rgb_pixels
 
 _CHECKED = 64
 
 
 _JPEG = b"\xff\xd8\xff"
-
-
-_LARGEST = 1 << 26
-"""Pixels of a picture that is decoded without asking Pillow whether it is a bomb."""
+_EACH = 3
+"""Bytes of memory for a pixel of a plain JPEG."""
 
 
 def decoded(pool: Pool, rows: np.ndarray, size: int, chunk: int, workers: int) -> Iterator[torch.Tensor]:
@@ -103,15 +102,9 @@ def read_image(pool: Pool, row: int) -> torch.Tensor:
     path = pool.paths[row]
     if pool.reader is None and (found := _read_jpeg(path)) is not None:
         return torch.from_numpy(found).permute(2, 0, 1)
-    try:
+    with explained(path):
         rgb = read_rgb(path, pool.rows[row] if pool.rows else 0, pool.reader)
-        return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path} cannot be read as an image: {error}",
-            "a whole JPEG, PNG or other picture",
-            "fetch this file again; it may have been cut short",
-        ) from error
+        return torch.from_numpy(rgb_pixels(rgb)).permute(2, 0, 1)
 
 
 def _read_jpeg(path: Path) -> np.ndarray | None:
@@ -121,11 +114,13 @@ def _read_jpeg(path: Path) -> np.ndarray | None:
     twice as long).
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
         if not content.startswith(_JPEG):
             return None
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        if height * width > _LARGEST or colours not in ("Gray", "RGB", "YCbCr"):
+        if colours not in ("Gray", "RGB", "YCbCr"):
+            return None
+        if too_large(width, height, _EACH) or odd_scans(content, width, height, _EACH):
             return None
         return np.asarray(simplejpeg.decode_jpeg(content, "RGB"))
     except (OSError, ValueError):
@@ -139,12 +134,8 @@ def image_size(pool: Pool, row: int) -> tuple[int, int]:
     if pool.reader is not None:
         height, width = read_image(pool, row).shape[1:]
         return int(height), int(width)
-    try:
-        width, height = picture_size(pool.paths[row])
-        return height, width
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        height, width = read_image(pool, row).shape[1:]  # says what is wrong with it
-        return int(height), int(width)
+    width, height = picture_size(pool.paths[row])
+    return height, width
 
 
 def squash(image: torch.Tensor, size: int) -> torch.Tensor:

@@ -87,3 +87,29 @@ def test_videos_are_listed_in_a_folder_and_in_the_folders_in_it_and_nothing_else
 def test_a_folder_of_videos_that_cannot_be_listed_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere"):
         video.list_videos(tmp_path / "nowhere")
+
+
+@needs_av
+@pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile '{}'\n", "#EXTM3U\n#EXTINF:6,\n{}\n#EXT-X-ENDLIST\n"])
+@pytest.mark.parametrize("ending", ["mp4", "avi"])
+def test_a_list_of_other_files_is_no_video(tmp_path: Path, text: str, ending: str) -> None:
+    """Else one file leads to another, or to an address."""
+    (tmp_path / "inner").mkdir()
+    write_video(tmp_path / "inner" / "other.mp4")
+    path = tmp_path / f"clip.{ending}"
+    path.write_text(text.format("inner/other.mp4"))
+    with pytest.raises(DataError) as caught:
+        video.read_frame(path, 0)
+    assert str(path) in caught.value.found
+
+
+@needs_av
+@pytest.mark.parametrize("bound", ["_MOST_FRAMES", "_EACH"])
+def test_a_video_of_far_too_many_frames_or_pixels_is_refused(
+    tmp_path: Path, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "clip.mp4"
+    write_video(path)
+    monkeypatch.setattr(video, bound, {"_MOST_FRAMES": 20, "_EACH": 10**9}[bound])
+    with pytest.raises(DataError, match=r"frames|pixels"):
+        video.read_frame(path, 0)

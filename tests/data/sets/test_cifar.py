@@ -5,6 +5,10 @@ from __future__ import annotations
 import codecs
 import os
 import pickle
+import subprocess
+import sys
+import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -238,3 +242,62 @@ def test_a_target_that_cifar_does_not_have_is_refused(tmp_path: Path) -> None:
     build(tmp_path)
     with pytest.raises(CardError, match="'coarse'"):
         read_dataset("cifar100", tmp_path, "coarse")
+
+
+def array(kind: bytes, flags: int, shape: tuple[int, ...], data: bytes) -> bytes:
+    """Return the part of a pickle that makes an array of a kind of numbers with these flags."""
+    sides = b"".join(b"I%d\n" % side for side in shape)
+    body = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(" + sides
+    body += b"tcnumpy\ndtype\n(S'" + kind + b"'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI%d\ntbI00\n" % flags
+    return body + b"T" + len(data).to_bytes(4, "little") + data + b"tb"
+
+
+READ = "import sys; from pathlib import Path; from virb.data.sets import cifar; cifar._content(Path(sys.argv[1]))"
+
+
+@pytest.mark.parametrize("kind", [b"O8", b"V8", b"i8", b"U2", b"M8"])
+@pytest.mark.parametrize("flags", [0, 63])
+def test_numbers_of_the_file_are_never_followed_as_pointers(tmp_path: Path, kind: bytes, flags: int) -> None:
+    """In a process of its own, which ended with a segmentation fault."""
+    pictures = array(b"u1", 0, (2, 3072), bytes(2 * 3072))
+    labels = array(kind, flags, (2,), b"\x41" * 16)
+    (tmp_path / "train").write_bytes(b"(dS'data'\n" + pictures + b"sS'fine_labels'\n" + labels + b"s.")
+    done = subprocess.run([sys.executable, "-c", READ, str(tmp_path / "train")], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "virb.core.errors.DataError: CIFAR-100:" in done.stderr
+
+
+def nested(times: int) -> bytes:
+    """Return a text in a pair with itself, in a pair with itself, and so on: a hash of it takes 2 ** times steps."""
+    return b"S'x'\np0\n" + b"".join(b"(g%d\ng%d\ntp%d\n" % (step, step, step + 1) for step in range(times))
+
+
+BOMBS = {
+    "a key whose hash takes for ever": b"}" + nested(60) + b"S'x'\ns.",
+    "a label whose text takes for ever": b"}S'data'\n" + array(b"u1", 0, (1, 3072), bytes(3072)) + b"sS'fine_labels'\n]"
+    + nested(60) + b"as.",
+    "a place far away": b"\x80\x02]r\xff\xff\xff\x7f.",
+    "a piece longer than the file": b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x0fx.",
+    "a list for every byte": b"]" * 3_000_000 + b".",
+    "one text as bytes again and again": b"S'" + b"x" * 100_000 + b"'\np0\n0"
+    + b"c_codecs\nencode\n(g0\nS'latin1'\ntR" * 50_000 + b".",
+    "an array larger than its bytes": b"}S'data'\n" + array(b"u1", 0, (1 << 30, 1 << 30), b"x") + b"s.",
+    "an array of a shape of half a number": array(b"u1", 0, (-1,), b"x") + b".",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_small_pickle_takes_neither_much_time_nor_much_memory(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "train"
+    path.write_bytes(BOMBS[name])
+    tracemalloc.start()
+    started = time.process_time()
+    try:
+        with pytest.raises(DataError) as caught:
+            cifar._content(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 29
+    finally:
+        tracemalloc.stop()
+    assert time.process_time() - started < 60
+    assert len(str(caught.value)) < 2000
+    assert str(path) in caught.value.found

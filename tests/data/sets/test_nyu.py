@@ -311,3 +311,36 @@ def test_without_h5py_the_error_says_what_to_install(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(DataError, match=r"pip install 'virb\[nyu\]'"):
         read(tmp_path, "depth")
+
+
+@pytest.mark.parametrize("harm", ["group", "numbers", "elsewhere", "linked", "piece", "names"])
+def test_an_owners_file_of_other_parts_is_refused_in_words(tmp_path: Path, harm: str) -> None:
+    h5py = pytest.importorskip("h5py")
+    folder = official(tmp_path)
+    path = folder / "nyu_depth_v2_labeled.mat"
+    with h5py.File(path, "r+") as file:
+        if harm == "names":
+            del file["scenes"]
+            file.create_dataset("scenes", (7,), "f4", data=[1e9] * 7)
+        else:
+            del file["images"]
+        if harm == "group":
+            file.create_group("images")
+        elif harm == "numbers":
+            file.create_dataset("images", (7, 3, 640, 480), "f2")
+        elif harm == "elsewhere":
+            (folder / "other").write_bytes(bytes(7 * 3 * 640 * 480))
+            file.create_dataset("images", (7, 3, 640, 480), "u1", external=[("other", 0, h5py.h5f.UNLIMITED)])
+        elif harm == "linked":
+            with h5py.File(folder / "other.h5", "w") as other:
+                other.create_dataset("images", (7, 3, 640, 480), "u1")
+            file["images"] = h5py.ExternalLink("other.h5", "/images")
+        elif harm == "piece":
+            file.create_dataset(
+                "images", (7, 3, 640, 480), "u1", maxshape=(None, 3, 640, 480), chunks=(1000, 3, 640, 480),
+                compression="gzip",
+            )  # fmt: skip
+    if harm == "names":
+        assert "by frame" in read(tmp_path, "depth").rule
+    else:
+        assert str(path) in refused(tmp_path, "depth")

@@ -16,6 +16,7 @@ from torchvision import transforms
 from virb.checks.bench.clock import cpu
 from virb.core.types import Pool, View
 from virb.data.images import read_image, squash
+from virb.data.pictures import opened, read_rgb
 from virb.encode.features import choose_numerics, normalise
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -71,7 +72,8 @@ def original(size: int) -> Callable[[Path], torch.Tensor]:
     )
 
     def read(path: Path) -> torch.Tensor:
-        result: torch.Tensor = steps(Image.open(path).convert("RGB"))
+        with opened(path) as image:
+            result: torch.Tensor = steps(image.convert("RGB"))
         return result
 
     return read
@@ -101,7 +103,7 @@ def pixel_difference(pool: Pool, size: int) -> tuple[int, float]:
     resize = transforms.Resize((size, size))
     differences = []
     for row, path in enumerate(pool.paths):
-        wanted = np.asarray(resize(Image.open(path).convert("RGB"))).astype(int)
+        wanted = np.asarray(resize(read_rgb(path))).astype(int)
         found = squash(read_image(pool, row), size).permute(1, 2, 0).numpy().astype(int)
         differences.append(np.abs(found - wanted))
     return int(np.max(differences)), float(np.mean(differences))

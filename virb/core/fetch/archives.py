@@ -7,15 +7,11 @@ data filter, for zip files too, and without links that a later member could be w
 from __future__ import annotations
 
 import filecmp
-import lzma
 import os
 import re
 import shutil
 import stat
-import struct
-import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,19 +19,25 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO, NoReturn
 
-from virb.core.errors import DataError
+from virb.core.errors import DataError, VirbError
+from virb.core.fetch import tars
 from virb.core.fetch.disk import by_megabyte, explain_disk, megabytes, need_space, size_text
+from virb.core.files import open_file
 from virb.core.paths import sweep, temporary_beside
 from virb.core.progress import Advance, Progress, Silent
 
 _ENDINGS = re.compile(r".+\.(zip|tar|tar\.(gz|bz2|xz)|tgz|tbz2?|txz)", re.IGNORECASE)
-_MOST_ENTRIES = 5_000_000
-_FREE_BYTES, _MOST_TIMES = 1 << 30, 200
-"""An archive that unpacks to more than both a gigabyte and so many times its own size is a bomb."""
+_MOST_ENTRIES, _FREE_ENTRIES, _PER_ENTRY = 5_000_000, 20_000, 256
+"""Entries of an archive: so many, so many in any, and one more for so many bytes of it, names and heads included."""
+_FREE_BYTES, _MOST_TIMES = 1 << 28, 100
+"""An archive that unpacks to more than both a quarter of a gigabyte and so many times its own size is a bomb."""
+_LONGEST_PATH, _LONGEST_NAME, _DEEPEST = 1000, 255, 64
+"""Bytes of a path and of a name in it, and names in one another."""
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How members of a zip file are packed; what else there is unpacks without a bound on memory."""
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _BLOCK = 1 << 20
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error)
 _REMEDY = "remove the archive and fetch it again, from its owner"
 
 
@@ -61,8 +63,9 @@ class _Budget:
     def spend(self, entries: int, size: int) -> None:
         self.entries += entries
         self.unpacked += size
-        if self.entries > _MOST_ENTRIES:
-            _refuse(self.archive, f"holds more than {_MOST_ENTRIES:,} files")
+        most = min(_MOST_ENTRIES, _FREE_ENTRIES + self.packed // _PER_ENTRY)
+        if self.entries > most:
+            _refuse(self.archive, f"holds more than {most:,} files")
         if self.unpacked > _FREE_BYTES and self.unpacked > _MOST_TIMES * self.packed:
             _refuse(self.archive, f"would unpack {size_text(self.packed)} to {size_text(self.unpacked)} or more")
 
@@ -117,20 +120,22 @@ def _extract(archive: Path, folder: Path, budget: _Budget, progress: Progress) -
     total = megabytes(archive.stat().st_size)
     with _explain_damage(archive), progress.stage(f"unpack {archive.name}", total, "MB") as advance:
         for entry in read(archive, folder, budget, advance):
-            _put(entry, archive, folder)
+            _put(entry, archive, folder, budget)
 
 
 @contextmanager
 def _explain_damage(archive: Path) -> Iterator[None]:
-    """Say of whatever a decoder stumbles over that the archive is damaged, and name it."""
+    """Say of whatever a decoder stumbles over that the archive is damaged, and name it: it may fail in any way."""
     try:
         yield
-    except (*_DAMAGE, EOFError, ValueError, OverflowError) as error:
-        _refuse(archive, f"is damaged or no archive: {error or type(error).__name__}", error)
+    except VirbError:
+        raise
     except (RuntimeError, NotImplementedError) as error:
-        _refuse(archive, f"cannot be unpacked: {error}", error)
+        _refuse(archive, f"cannot be unpacked: {str(error)[:200]}", error)
     except OSError as error:  # gzip and bz2 speak so of wrong checksums; writing is explained where it is done
         _refuse(archive, f"cannot be read: {error.strerror or error}", error)
+    except Exception as error:
+        _refuse(archive, f"is damaged or no archive: {str(error)[:200] or type(error).__name__}", error)
 
 
 def _refuse(archive: Path, found: str, cause: BaseException | None = None) -> NoReturn:
@@ -139,11 +144,15 @@ def _refuse(archive: Path, found: str, cause: BaseException | None = None) -> No
 
 def _zip_entries(archive: Path, folder: Path, budget: _Budget, advance: Advance) -> Iterator[_Entry]:
     count = by_megabyte(advance)
-    with zipfile.ZipFile(archive) as packed:
+    with open_file(archive) as raw, zipfile.ZipFile(raw) as packed:
         members = packed.infolist()
         budget.spend(len(members), sum(member.file_size for member in members))
         need_space(folder, sum(member.file_size for member in members))
         for member in members:
+            if not member.filename:
+                _refuse(archive, "holds a member without a name")
+            if member.compress_type not in _METHODS:
+                _refuse(archive, f"packs {member.filename[:100]!r} by method {member.compress_type}, which is not read")
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 _refuse(archive, f"holds {member.filename!r}, which is a link or a device")
@@ -159,7 +168,7 @@ def _zip_entries(archive: Path, folder: Path, budget: _Budget, advance: Advance)
 def _tar_entries(archive: Path, folder: Path, budget: _Budget, advance: Advance) -> Iterator[_Entry]:
     count, before = by_megabyte(advance), 0
     need_space(folder, archive.stat().st_size)  # what it unpacks to stands nowhere; less than itself it will not be
-    with open(archive, "rb") as raw, tarfile.open(fileobj=raw, mode="r:*") as packed:
+    with tars.opened(archive) as (raw, packed):
         while member := packed.next():
             budget.spend(1, member.size if member.isreg() else 0)
             if member.isdir():
@@ -176,7 +185,7 @@ def _tar_entries(archive: Path, folder: Path, budget: _Budget, advance: Advance)
         _read_out(packed, archive, budget)
 
 
-def _read_out(packed: tarfile.TarFile, archive: Path, budget: _Budget) -> None:
+def _read_out(packed: tars.Tar, archive: Path, budget: _Budget) -> None:
     """Read to the very end, where the checksum of all that was compressed stands.
 
     A damaged header in the middle looks like the end to tarfile; what follows gives it away.
@@ -188,21 +197,32 @@ def _read_out(packed: tarfile.TarFile, archive: Path, budget: _Budget) -> None:
             _refuse(archive, "is damaged: there is more after its end")
 
 
-def _put(entry: _Entry, archive: Path, folder: Path) -> None:
+def _put(entry: _Entry, archive: Path, folder: Path, budget: _Budget) -> None:
     """Write one entry below the folder."""
     parts = _parts(entry.name, archive)
     if not parts or parts[0] == "__MACOSX":  # what one system adds to every archive would collide in one data folder
         return
     place = folder.joinpath(*parts)
-    with explain_disk(place):
-        (place.parent if entry.open or entry.same_as else place).mkdir(parents=True, exist_ok=True)
+    _make_room(place, archive, is_folder=not (entry.open or entry.same_as))
     if entry.same_as:
-        _copy(folder.joinpath(*_parts(entry.same_as, archive)), place, archive)
+        _copy(folder.joinpath(*_parts(entry.same_as, archive)), place, archive, budget)
     elif entry.open:
         stream = entry.open()
         assert stream is not None  # tarfile has none for what is no file
         with stream:
             _write(stream, place, entry, archive)
+
+
+def _make_room(place: Path, archive: Path, is_folder: bool) -> None:
+    """Make the folder that an entry is, or lies in; one that is a file in another place of the archive is refused."""
+    with explain_disk(place):
+        try:
+            (place if is_folder else place.parent).mkdir(parents=True, exist_ok=True)
+            clash = not is_folder and place.is_dir()
+        except (FileExistsError, NotADirectoryError):
+            clash = True
+    if clash:
+        _refuse(archive, f"holds {place.name!r}, or what it lies in, as a file and as a folder")
 
 
 def _parts(name: str, archive: Path) -> list[str]:
@@ -211,7 +231,10 @@ def _parts(name: str, archive: Path) -> list[str]:
     parts = [part for part in plain.split("/") if part not in ("", ".")]
     outside = plain.startswith("/") or re.match(r"[A-Za-z]:", plain) or ".." in parts
     if outside or _CONTROLS.search(name) or any(_DEVICES.fullmatch(part) for part in parts):
-        _refuse(archive, f"holds {name!r}, which does not lie in it")
+        _refuse(archive, f"holds {name[:200]!r}, which does not lie in it")
+    sizes = [len(os.fsencode(part)) for part in parts]
+    if len(parts) > _DEEPEST or sum(sizes) > _LONGEST_PATH or max(sizes, default=0) > _LONGEST_NAME:
+        _refuse(archive, f"holds {name[:200]!r}, whose name is too long")
     return parts
 
 
@@ -238,9 +261,11 @@ def _blocks(stream: IO[bytes], archive: Path) -> Iterator[bytes]:
         yield block
 
 
-def _copy(source: Path, place: Path, archive: Path) -> None:
+def _copy(source: Path, place: Path, archive: Path, budget: _Budget) -> None:
+    """Copy what another entry brought: each copy takes as much of the disk as what it is a copy of."""
     if not source.is_file():
         _refuse(archive, f"holds {place.name!r} as a link to {source.name!r}, which is not before it")
+    budget.spend(0, source.stat().st_size)
     if source != place:
         with explain_disk(place):
             shutil.copyfile(source, place)

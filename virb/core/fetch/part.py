@@ -12,6 +12,8 @@ from typing import IO
 
 from virb.core.errors import DataError
 from virb.core.fetch.disk import explain_disk
+from virb.core.fetch.web import plain
+from virb.core.files import read_bytes
 from virb.core.paths import write_whole
 
 if sys.platform != "win32":
@@ -33,8 +35,8 @@ class PartFile:
     def validator(self) -> str:
         """What the server called this version of the file, or nothing."""
         try:
-            return str(json.loads(self.facts.read_text())["validator"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return plain(str(json.loads(read_bytes(self.facts))["validator"]))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return ""
 
     def begin(self, validator: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from virb.core.errors import DataError
 from virb.core.fetch.disk import by_megabyte, explain_disk, megabytes, need_space, size_text
 from virb.core.fetch.part import PartFile, claimed, finish
-from virb.core.fetch.web import Cut, content_range, network, opener, validator_of
+from virb.core.fetch.web import Cut, content_range, network, number, opener, validator_of
 from virb.core.progress import Progress, Silent
 
 _BLOCK = 1 << 18
@@ -66,6 +66,7 @@ def download(
                 part.remove()
                 return place
             _fill(wanted, part, progress)
+            _refuse_empty(wanted, part)
             _check(wanted, part.path, progress, part)
             finish(part, place)
     else:
@@ -131,7 +132,7 @@ def _ask(wanted: _Wanted, part: PartFile) -> Any:
     try:
         return opener().open(urllib.request.Request(wanted.url, headers=headers), timeout=_PATIENCE)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and content_range(error.headers) == (None, size):
+        if error.code == 416 and "Range" in headers and content_range(error.headers) == (None, size):
             return error
         with error:
             _refused(wanted, part, error)
@@ -139,14 +140,14 @@ def _ask(wanted: _Wanted, part: PartFile) -> Any:
 
 def _refused(wanted: _Wanted, part: PartFile, error: urllib.error.HTTPError) -> NoReturn:
     """Say what an error of the server means: try later, start over, or it will never be there."""
-    if error.code == 416:
+    said = f"the server says {error.code} {str(error.reason)[:100]}"
+    if error.code == 416 and part.size:
         part.begin("")
         raise Cut("the server has another file than before: starting over", wait=0.0)
     if error.code in _LATER:
-        after = error.headers.get("Retry-After", "")
-        raise Cut(f"the server says {error.code} {error.reason}", float(after) if after.isdigit() else None)
+        raise Cut(said, number(error.headers.get("Retry-After", "")))
     raise DataError(
-        f"{wanted.url} cannot be fetched: the server says {error.code} {error.reason}",
+        f"{wanted.url} cannot be fetched: {said}",
         "the file",
         wanted.by_hand,
     ) from error
@@ -155,16 +156,19 @@ def _refused(wanted: _Wanted, part: PartFile, error: urllib.error.HTTPError) -> 
 def _agree(wanted: _Wanted, part: PartFile, answer: Any) -> int | None:
     """Set the part to where the answer begins; return the size of the whole file where the server tells it."""
     now, start = validator_of(answer.headers), part.size
+    if answer.status not in (200, 206):
+        raise DataError(f"{wanted.url} cannot be fetched: the server says {answer.status}", "the file", wanted.by_hand)
     if answer.status == 206:
         first, total = content_range(answer.headers)
         before = part.validator
-        if first == start and (not before or not now or before == now):
+        told = total is not None or wanted.bytes or wanted.md5 or wanted.sha256
+        if first == start and told and (not before or not now or before == now):
             return total
         part.begin("")
         raise Cut("the server has another file than before: starting over", wait=0.0)
     part.begin(now)
-    length = str(answer.headers.get("Content-Length", ""))
-    return int(length) if length.isdigit() else wanted.bytes
+    length = None if answer.chunked else number(answer.headers.get("Content-Length", ""))
+    return wanted.bytes if length is None else length
 
 
 def _wrong_size(wanted: _Wanted, found: str) -> NoReturn:
@@ -173,6 +177,13 @@ def _wrong_size(wanted: _Wanted, found: str) -> NoReturn:
         f"{wanted.bytes:,} bytes: another size is another file, or a page that asks for something",
         wanted.by_hand,
     )
+
+
+def _refuse_empty(wanted: _Wanted, part: PartFile) -> None:
+    """Refuse nothing at all, which no checksum of ours is of: a page that only sets a cookie is such."""
+    if not part.size and not (wanted.bytes or wanted.md5 or wanted.sha256):
+        part.remove()
+        raise DataError(f"{wanted.url} holds 0 bytes", "the file", wanted.by_hand)
 
 
 def _check(wanted: _Wanted, path: Path, progress: Progress, part: PartFile | None = None) -> None:

@@ -19,14 +19,19 @@ from typing import Any
 import numpy as np
 
 from virb.core.errors import DataError
+from virb.core.files import read_bytes
 
 _TEXT = b"MATLAB 5.0 MAT-file, written by virb".ljust(116)
 _HEAD = 128
-_LARGEST = 1 << 28
-"""Bytes of a file, and of what it may unpack to."""
+_LARGEST = 1 << 26
+"""Bytes of a file, and of what it may unpack to; those of data sets have a few hundred thousand."""
+_GROWTH = 8
+"""Times that, which numbers and letters may take when they are made of it."""
+_LETTER, _WIDE = 24, "utf-32-le"
+"""Bytes that a letter takes while it becomes a text, and how it is kept meanwhile."""
 _DEEPEST = 16
-_MOST_PARTS = 1 << 20
-"""Arrays in one file: each costs a Python object."""
+_MOST_PARTS = 1 << 18
+"""Arrays in one file: each costs Python objects, and ten microseconds."""
 _STORED = {
     1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8", 16: "u1", 17: "u2",
     18: "u4",
@@ -52,7 +57,7 @@ def read_mat(path: Path | str) -> dict[str, Any]:
     try:
         if Path(path).stat().st_size > _LARGEST:
             raise _Damaged("it is far too large")
-        return _Reader(Path(path).read_bytes()).variables()
+        return _Reader(read_bytes(path)).variables()
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(f"cannot read {path}: {reason}", _EXPECTED, "fetch or unpack the file again") from error
@@ -75,7 +80,7 @@ class _Reader:
     """The elements of one file, with what may still be unpacked and made of it."""
 
     def __init__(self, content: bytes) -> None:
-        self.room, self.parts = _LARGEST, _MOST_PARTS
+        self.room, self.parts, self.made = _LARGEST, _MOST_PARTS, _LARGEST * _GROWTH
         marks = {b"IM": "<", b"MI": ">"}
         if len(content) < _HEAD or content[126:128] not in marks:
             raise _Damaged("it does not begin as such a file does")
@@ -151,7 +156,9 @@ class _Reader:
 
     def _value(self, kind: int, shape: tuple[int, ...], rest: list[_Element], depth: int) -> Any:
         if kind in _NUMBERS:
-            return self._numbers(shape, rest).astype(_NUMBERS[kind])
+            values = self._numbers(shape, rest)
+            self._spend(values.size * np.dtype(_NUMBERS[kind]).itemsize)
+            return values.astype(_NUMBERS[kind])
         if kind == _CHAR:
             return self._words(shape, rest)
         if kind == _CELL:
@@ -167,20 +174,28 @@ class _Reader:
             raise _Damaged(f"an array of {' x '.join(map(str, shape))} has {len(values)} values")
         return values.reshape(shape, order="F")
 
+    def _spend(self, count: int) -> None:
+        self.made -= count
+        if self.made < 0:
+            raise _Damaged("it holds far too much")
+
     def _words(self, shape: tuple[int, ...], rest: list[_Element]) -> np.ndarray:
         """Return rows of letters as texts, blanks at their ends cut off."""
+        self._spend(_LETTER * len(rest[0].body) if rest else 0)
         if rest and rest[0].kind == 16:
             text = bytes(rest[0].body).decode("utf-8", "replace")
-            letters = np.array(list(text), "U1")
+            codes = np.frombuffer(text.encode(_WIDE), "<u4")
         else:
-            codes = self._values(rest[0]) if rest else np.zeros(0, np.uint16)
-            letters = np.array([chr(code) for code in codes.astype(np.uint16)], "U1")
-        if len(letters) != math.prod(shape):
+            codes = (self._values(rest[0]) if rest else np.zeros(0)).astype(np.uint16).astype("<u4")
+        if len(codes) != math.prod(shape):
             raise _Damaged("a text has another length than it says")
         if shape[-1] == 0:
             return np.zeros(shape[:-1] if shape[0] else (0,), "U1")
-        lines = letters.reshape(shape, order="F").reshape(-1, shape[-1])
-        return np.array(["".join(line).rstrip() for line in lines]).reshape(shape[:-1])
+        lines = codes.reshape(shape, order="F").reshape(-1, shape[-1])
+        self.parts -= len(lines)
+        if self.parts < 0:
+            raise _Damaged("it holds too many texts")
+        return np.array([line.tobytes().decode(_WIDE, "surrogatepass").rstrip() for line in lines]).reshape(shape[:-1])
 
     def _cells(self, shape: tuple[int, ...], rest: list[_Element], depth: int) -> np.ndarray:
         if len(rest) != math.prod(shape):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from virb.core.errors import DataError
+from virb.core.files import read_bytes
 from virb.data.pictures import stored_pixels
 
 Words: TypeAlias = NDArray[np.uint16]
@@ -26,6 +27,8 @@ _PIXEL = 6
 """Bytes of one pixel: three channels of two."""
 _MOST_PIXELS = 1 << 24
 """Sixteen million: far more than any data set's, far less than memory."""
+_LONGEST = 8192
+"""Pixels of a side: the work is done by the diagonal, however short it is."""
 _REMEDY = "fetch or unpack the file again"
 _KITTI_ZERO, _KITTI_STEPS = 32768, 64.0
 
@@ -77,7 +80,7 @@ def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > _PIXEL * _MOST_PIXELS * 2:
             _refuse(str(path), "is far too large")
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}", "a readable file", _REMEDY) from error
 
@@ -110,8 +113,9 @@ def _size(head: bytes, name: str) -> tuple[int, int]:
         _refuse(name, f"has {depth} bits per channel and colour type {colour}", "16 bits and colour type 2, RGB")
     if interlaced:
         _refuse(name, "is interlaced", "a PNG file that is not")
-    if not 0 < width * height <= _MOST_PIXELS:
-        _refuse(name, f"claims {width} x {height} pixels", f"1 to {_MOST_PIXELS:,} pixels")
+    if not 0 < width * height <= _MOST_PIXELS or max(width, height) > _LONGEST:
+        expected = f"1 to {_MOST_PIXELS:,} pixels, and sides of at most {_LONGEST:,}"
+        _refuse(name, f"claims {width} x {height} pixels", expected)
     return width, height
 
 

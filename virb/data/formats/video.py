@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,12 +14,20 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from virb.core.errors import DataError
-from virb.data.common import names_in
+from virb.core.errors import DataError, VirbError
+from virb.core.files import open_file
+from virb.data.common import complaint, names_in
+from virb.data.formats.claims import too_large
 
 FRAMES = 6
 """Of each clip: from the middles of its six parts."""
 _ENDINGS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
+_CONTAINERS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", "protocol_whitelist": ""}
+"""What is looked for in a file of any name: a list of other files or addresses is none, and nothing else is opened."""
+_MOST_FRAMES = 20_000
+"""Frames that are looked at: clips of ten seconds have 600 at most."""
+_EACH = 40
+"""Bytes of memory for a pixel: six frames in RGB, and those that the decoder keeps; 4096 x 2160 takes 350 MB."""
 _SLACK = 1.0
 """Seconds that a video may end before the last frame that is wanted of it; more, and it was cut short."""
 
@@ -49,31 +59,46 @@ def refuse_without_decoder(title: str) -> None:
 
 def read_frame(path: Path, row: int) -> Image.Image:
     """Return one of the six frames of a video."""
-    stat = path.stat()
-    return Image.fromarray(_frames(path, stat.st_size, stat.st_mtime_ns)[row])
+    with _explained(path):
+        stat = path.stat()
+        return Image.fromarray(_frames(path, stat.st_size, stat.st_mtime_ns)[row])
 
 
 @lru_cache(maxsize=4)
 def _frames(path: Path, _size: int, _changed: int) -> tuple[np.ndarray, ...]:
     """Return the six frames [H, W, 3] of a video, kept while they are asked for one after another."""
     refuse_without_decoder(str(path))
+    return _decode(path)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say of whatever goes wrong that the video cannot be read: damage makes its decoder fail in almost any way."""
     try:
-        return _decode(path)
-    except Exception as error:  # a damaged video makes its decoder fail in almost any way
+        yield
+    except VirbError:
+        raise
+    except Exception as error:
         raise DataError(
-            f"{path} cannot be read as a video: {error}", "a whole MP4 or other video", "fetch this clip again"
+            f"{path} cannot be read as a video: {complaint(error)}",
+            "a whole MP4 or other video",
+            "fetch this clip again",
         ) from error
 
 
 def _decode(path: Path) -> tuple[np.ndarray, ...]:
     """Decode a clip once from its start: key frames are so far apart that looking for each frame is no faster."""
     av: Any = import_module("av")
-    with av.open(str(path)) as container:
+    with open_file(path) as file, av.open(file, options=_CONTAINERS) as container:
         stream = container.streams.video[0]
+        if found := too_large(stream.width, stream.height, _EACH):
+            raise ValueError(found)
         wanted = _times(container, stream, av.time_base)
         chosen: list[np.ndarray] = []
         last = None
-        for frame in container.decode(stream):
+        for count, frame in enumerate(container.decode(stream)):
+            if count > _MOST_FRAMES or max(frame.width, frame.height) > max(stream.width, stream.height):
+                raise ValueError(f"it has more than {_MOST_FRAMES:,} frames, or larger ones than it says")
             shown = last or frame  # at a time, the frame before the first one that is later
             while len(chosen) < FRAMES and frame.time > wanted[len(chosen)]:
                 chosen.append(shown.to_ndarray(format="rgb24"))

@@ -1,32 +1,35 @@
-"""Data: CIFAR-100, whose pictures lie in two pickles; a pickle is a program, so only plain data are let through."""
+"""Data: CIFAR-100, whose pictures lie in two pickles."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from virb.core.errors import DataError
+from virb.core.files import read_bytes
 from virb.core.types import Dataset, Pool, Split
 from virb.data.classes import CIFAR100
 from virb.data.common import (
     carve_stratified,
     check_target,
     compare_counts,
+    complaint,
     data_card,
     is_sample,
     make_split,
     refuse_part,
     taken,
 )
+from virb.data.formats import pickles
 
 _CARVED = 0.1
 _SIDE = 32
+_LONG = 1 << 64
 _WHOLE = {"train and val": 50_000, "test": 10_000}
 
 
@@ -87,14 +90,17 @@ def _content(path: Path) -> tuple[np.ndarray, list[int]]:
     entries = {_text(key): value for key, value in loaded.items()} if isinstance(loaded, dict) else {}
     pictures, labels = entries.get("data"), entries.get("fine_labels")
     if not isinstance(pictures, np.ndarray) or not isinstance(labels, list | np.ndarray):
-        held = ", ".join(sorted(map(str, entries))) or "no entries"
+        held = ", ".join(sorted(str(name)[:40] for name in entries)[:10]) or "no entries"
         raise _wrong(path, f"holds {held}", "'data' and 'fine_labels', as the owner's pickle does")
-    if pictures.dtype != np.uint8 or pictures.shape != (len(labels), 3 * _SIDE * _SIDE) or not len(labels):
-        found = f"holds pictures of {pictures.dtype} {pictures.shape} and {len(labels)} labels"
+    count = len(labels) if isinstance(labels, list) or labels.ndim == 1 else 0
+    if pictures.dtype != np.uint8 or pictures.shape != (count, 3 * _SIDE * _SIDE) or not count:
+        found = f"holds pictures of {pictures.dtype} {pictures.shape} and {count} labels"
         raise _wrong(path, found, "bytes [N, 3072] and N labels")
     odd = [label for label in labels if not isinstance(label, int | np.integer) or not 0 <= label < len(CIFAR100)]
     if odd:
-        raise _wrong(path, f"holds the label {odd[0]!r}", f"labels from 0 to {len(CIFAR100) - 1}")
+        short = isinstance(odd[0], int | np.integer) and -_LONG < odd[0] < _LONG
+        shown = f"label {odd[0]}" if short else f"{type(odd[0]).__name__} as a label"
+        raise _wrong(path, f"holds the {shown}", f"labels from 0 to {len(CIFAR100) - 1}")
     return pictures, [int(label) for label in labels]
 
 
@@ -105,51 +111,15 @@ def _text(key: object) -> object:
 def load_plain(path: Path) -> Any:
     """Return what a pickle holds, if that is plain data and arrays; anything that could run code is refused by name."""
     try:
-        with open(path, "rb") as stream:
-            return _PlainUnpickler(stream).load()
+        return pickles.load_plain(read_bytes(path))
     except DataError as error:
         raise _wrong(path, error.found, error.expected) from error
     except OSError as error:
         raise _wrong(path, f"cannot be read: {error.strerror}", "the owner's pickle") from error
     except Exception as error:  # a damaged pickle makes its reader fail in almost any way
-        raise _wrong(path, f"is no pickle: {error}", "the owner's pickle") from error
+        raise _wrong(path, f"is no pickle: {complaint(error)}", "the owner's pickle") from error
 
 
 def _wrong(path: Path, found: str, expected: str) -> DataError:
     card = data_card("cifar100")
     return DataError(f"{card.title}: {path} {found}", expected, f"fetch it from the owner: {card.remedy}")
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    """Stand in for `_codecs.encode`, which would look up any codec: this is how Python 3 writes old bytes."""
-    if encoding != "latin1":
-        raise DataError(f"asks for the text encoding {encoding!r}", "latin1 only")
-    return text.encode("latin1")
-
-
-_RECONSTRUCT: Callable[..., Any] = np.zeros(0).__reduce__()[0]  # type: ignore[assignment]
-_ALLOWED: dict[str, Any] = {
-    "numpy.core.multiarray._reconstruct": _RECONSTRUCT,
-    "numpy._core.multiarray._reconstruct": _RECONSTRUCT,
-    "numpy.ndarray": np.ndarray,
-    "numpy.dtype": np.dtype,
-    "_codecs.encode": _latin1,
-}
-"""All that a pickle of numbers and texts needs to call."""
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Builds lists, dictionaries, texts, numbers and arrays; texts of Python 2 come as latin1."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream, encoding="latin1")
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return what a pickle may call; the names are all that is looked at, nothing is imported."""
-        if (dotted := f"{module}.{name}") not in _ALLOWED:
-            raise DataError(f"asks to run '{dotted}', which is not run", "numbers, texts and arrays only")
-        return _ALLOWED[dotted]
-
-    def persistent_load(self, _identity: object) -> Any:
-        """Refuse references to things outside the file."""
-        raise DataError("refers to something outside itself", "numbers, texts and arrays only")

@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from virb.core.errors import DataError
+from virb.core.files import read_bytes
 from virb.core.types import Dataset, Pool, Split
 from virb.data.classes import CLEVR_COUNTS, CLEVR_DISTANCES, CLEVR_EDGES
-from virb.data.common import check_target, class_of, compare_counts, data_card, is_sample, make_pool, make_split
+from virb.data.common import (
+    check_target,
+    class_of,
+    compare_counts,
+    data_card,
+    is_sample,
+    make_pool,
+    make_split,
+    reading,
+)
 
 _CLASSES = {"count": CLEVR_COUNTS, "distance": CLEVR_DISTANCES}
 _CARVED = 0.1
@@ -52,19 +62,11 @@ def _scenes(folder: Path, split: str, target: str) -> dict[str, int]:
     """Return file name to class, in the order of image_index."""
     value = _count if target == "count" else _distance
     path = folder / "scenes" / f"CLEVR_{split}_scenes.json"
-    try:
-        scenes = json.loads(path.read_text(encoding="utf-8"))["scenes"]
+    with reading(path, "CLEVR", "scene file", "the owner's JSON", data_card("clevr").remedy):
+        scenes = json.loads(read_bytes(path))["scenes"]
         if not all(isinstance(scene["objects"], list) for scene in scenes):
             raise TypeError("'objects' is no list")
         rows = sorted((int(scene["image_index"]), str(scene["image_filename"]), value(scene)) for scene in scenes)
-    except OSError as error:
-        raise DataError(
-            f"CLEVR: cannot read {path}: {error.strerror}", "the owner's scene file", data_card("clevr").remedy
-        ) from error
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
-        raise DataError(
-            f"CLEVR: {path} is no scene file: {error!r}", "the owner's JSON", data_card("clevr").remedy
-        ) from error
     if not rows or len({file for _, file, _ in rows}) != len(rows):
         raise DataError(
             f"CLEVR: {path} lists {len(rows)} scenes, some twice", "each image once", data_card("clevr").remedy

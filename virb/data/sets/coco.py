@@ -13,9 +13,10 @@ import numpy as np
 
 from virb.core.digest import digest, digest_array
 from virb.core.errors import DataError
+from virb.core.files import read_bytes
 from virb.core.types import IGNORED, Dataset
 from virb.data.classes import COCO_PANOPTIC
-from virb.data.common import check_target, compare_counts, data_card, is_sample, make_pool
+from virb.data.common import check_target, compare_counts, data_card, is_sample, make_pool, reading
 from virb.data.pixels import REMEDY, Sample, assemble, carved, listing, read_pixels, refuse_incomplete
 
 _CARVED = 0.02
@@ -111,15 +112,11 @@ def _listed(folder: Path, part: str) -> list[_Listed]:
     """Return the pictures of a part in the order of their names."""
     path = folder / "annotations" / f"panoptic_{part}.json"
     expected, remedy = "the owner's panoptic json", data_card("coco_panoptic").remedy
-    try:
-        content = json.loads(path.read_bytes())
-        unknown = {category["id"] for category in content["categories"]} - set(_CLASS)
+    with reading(path, "COCO panoptic", "panoptic json", expected, remedy):
+        content = json.loads(read_bytes(path))
+        unknown = {int(category["id"]) for category in content["categories"]} - set(_CLASS)
         names = {picture["id"]: str(picture["file_name"]) for picture in content["images"]}
         listed = [] if unknown else [_one(part, entry, names) for entry in content["annotations"]]
-    except OSError as error:
-        raise DataError(f"COCO panoptic: cannot read {path}: {error.strerror or error}", expected, remedy) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"COCO panoptic: {path} is no panoptic json: {error!r}", expected, remedy) from error
     if unknown:
         raise DataError(f"COCO panoptic: {path} has the unknown category {min(unknown)}", "the owner's 133", remedy)
     if len({one.picture for one in listed}) < len(listed):

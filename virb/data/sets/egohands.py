@@ -19,6 +19,8 @@ from virb.data.pictures import picture_size
 from virb.data.pixels import REMEDY, Sample, assemble, listing, refuse_incomplete, subfolders
 
 _FRAME = r"(frame_\d+)\.jpg"
+_MOST_CORNERS, _FARTHEST = 10_000, 1_000_000
+"""Corners of a hand, of which the owner's have some hundreds, and pixels that one may lie away."""
 _EXPECTED = "the owner's polygons.mat: a record per frame, each with myleft, myright, yourleft and yourright"
 
 
@@ -93,7 +95,7 @@ def read_hands(path: Path, row: int) -> np.ndarray:
     records, frames = _records(path, _changed(path)), _frames(path.parent)
     if row >= min(len(records), len(frames)):
         raise DataError(f"{path} has changed: there is no frame {row} any more", _EXPECTED, REMEDY)
-    canvas = Image.new("L", _size(path.parent / f"{frames[row]}.jpg"), 0)
+    canvas = Image.new("L", picture_size(path.parent / f"{frames[row]}.jpg"), 0)
     draw = ImageDraw.Draw(canvas)
     for number, hand in enumerate(EGOHANDS[1:], start=1):
         if points := _points(records[row][hand], path, row):
@@ -111,11 +113,7 @@ def _points(polygon: Any, path: Path, row: int) -> Sequence[tuple[float, float]]
     if corners.shape[1] != 2:  # a single NaN stands for no hand
         return []
     kept = corners[np.isfinite(corners).all(axis=1)].astype(float)
+    if len(kept) > _MOST_CORNERS or np.abs(kept).max(initial=0) > _FARTHEST:
+        raise DataError(f"{path} has a polygon of {len(kept):,} corners, or far outside, in record {row + 1}",
+                        _EXPECTED, REMEDY)  # fmt: skip
     return [(x, y) for x, y in kept.tolist()] if len(kept) >= 3 else []
-
-
-def _size(path: Path) -> tuple[int, int]:
-    try:
-        return picture_size(path)
-    except Exception as error:  # a damaged file makes the decoders fail in almost any way
-        raise DataError(f"cannot read {path}: {error}", "the frame that the polygons lie on", REMEDY) from error

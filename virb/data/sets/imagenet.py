@@ -10,6 +10,7 @@ import numpy as np
 
 from virb.cards.dataset import DataCard
 from virb.core.errors import DataError
+from virb.core.files import read_text
 from virb.core.types import Dataset, Pool, Split
 from virb.data.common import (
     carve_stratified,
@@ -20,6 +21,7 @@ from virb.data.common import (
     is_sample,
     list_pictures,
     make_split,
+    reading,
     refuse_part,
     taken,
 )
@@ -179,14 +181,10 @@ def _ground_truth(devkit: Path, wnids: Sequence[str], card: DataCard) -> list[in
     """Return the class of each validation picture, in order; the devkit counts classes in an order of its own."""
     path = devkit / "ILSVRC2012_validation_ground_truth.txt"
     place = {name: row for row, name in enumerate(wnids)}
-    try:
+    with reading(devkit, card.title, "devkit", f"the owner's meta.mat and {path.name}", card.remedy):
         synsets = read_mat(devkit / "meta.mat")["synsets"]
         rows = {_number(one["ILSVRC2012_ID"]): place.get(str(np.ravel(one["WNID"])[0]), -1) for one in synsets}
-        truth = [rows[int(line)] for line in path.read_text(encoding="ascii").split()]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise DataError(
-            f"{card.title}: {devkit} cannot be read: {error!r}", f"the owner's meta.mat and {path.name}", card.remedy
-        ) from error
+        truth = [rows[int(line)] for line in read_text(path, "ascii").split()]
     if not truth or -1 in truth:
         raise DataError(
             f"{card.title}: {path} labels {len(truth):,} pictures, {truth.count(-1):,} of them with no class of the "

@@ -7,6 +7,7 @@ vanish from the web, so every copy lacks some.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,8 +17,18 @@ from PIL.Image import Image
 
 from virb.cards.dataset import DataCard
 from virb.core.errors import DataError, did_you_mean
+from virb.core.files import read_bytes, read_text
 from virb.core.types import Dataset, Pool, Split
-from virb.data.common import carve_stratified, check_target, class_list, data_card, is_sample, list_pictures, make_split
+from virb.data.common import (
+    carve_stratified,
+    check_target,
+    class_list,
+    data_card,
+    is_sample,
+    list_pictures,
+    make_split,
+    reading,
+)
 from virb.data.formats.video import FRAMES, list_videos, read_frame, refuse_without_decoder
 
 _CARVED = 0.1
@@ -167,17 +178,9 @@ def _first(folder: Path, split: str, ending: str, card: DataCard) -> Path:
 
 def _json_classes(path: Path, card: DataCard) -> dict[str, int]:
     """Return clip to class of the old archive's annotations: {id: {"annotations": {"label": ...}}}."""
-    try:
-        labels = {
-            str(name): str(clip["annotations"]["label"])
-            for name, clip in json.loads(path.read_text(encoding="utf-8")).items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(
-            f"{card.title}: {path} holds no annotations: {error!r}",
-            'JSON of the form {id: {"annotations": {"label": ...}}}',
-            card.remedy,
-        ) from error
+    expected = 'JSON of the form {id: {"annotations": {"label": ...}}}'
+    with reading(path, card.title, "list of annotations", expected, card.remedy):
+        labels = {str(name): str(clip["annotations"]["label"]) for name, clip in json.loads(read_bytes(path)).items()}
     numbers = {label: _class_of(label, path, card) for label in dict.fromkeys(labels.values())}
     return {name: numbers[label] for name, label in labels.items()}
 
@@ -239,20 +242,14 @@ def _folder_classes(videos: dict[str, Path], place: Path, wanted: Path, card: Da
 
 def _csv_classes(path: Path, card: DataCard) -> dict[str, int]:
     """Return `<id>_<start>_<end>` to class of the columns label, youtube_id, time_start, time_end."""
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            rows = [
-                (
-                    "{}_{:06d}_{:06d}".format(row["youtube_id"], *(int(float(row[key])) for key in _SEGMENT)),
-                    row["label"],
-                )
-                for row in csv.DictReader(stream)
-            ]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise DataError(
-            f"{card.title}: {path} holds no annotations: {error!r}",
-            "the columns label, youtube_id, time_start, time_end",
-            card.remedy,
-        ) from error
+    expected = "the columns label, youtube_id, time_start, time_end"
+    with reading(path, card.title, "list of annotations", expected, card.remedy):
+        rows = [
+            (
+                "{}_{:06d}_{:06d}".format(row["youtube_id"], *(int(float(row[key])) for key in _SEGMENT)),
+                str(row["label"]),
+            )
+            for row in csv.DictReader(io.StringIO(read_text(path), newline=""))
+        ]
     numbers = {label: _class_of(label, path, card) for label in dict.fromkeys(label for _, label in rows)}
     return {name: numbers[label] for name, label in rows}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from virb.cards.dataset import DataCard
 from virb.core.errors import DataError
+from virb.core.files import read_bytes
 from virb.core.types import Dataset, Split
 from virb.data.classes import NUSCENES_ACTIONS
 from virb.data.common import (
@@ -19,6 +20,7 @@ from virb.data.common import (
     is_sample,
     make_pool,
     make_split,
+    reading,
     refuse_repeats,
     taken,
 )
@@ -109,19 +111,10 @@ def _shared(train: dict[str, _Pair], test: dict[str, _Pair]) -> tuple[str, ...]:
 
 def _pairs(path: Path, card: DataCard) -> dict[str, _Pair]:
     """Return the pairs of a list by their ids, in its order."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+    expected = 'a JSON list of {"img_a": ..., "img_b": ..., "label": ...}'
+    with reading(path, card.title, "list of pairs", expected, card.remedy):
+        entries = json.loads(read_bytes(path))
         pairs = [_Pair(*(_text(entry[key]) for key in ("img_a", "img_b", "label"))) for entry in entries]
-    except OSError as error:
-        raise DataError(
-            f"{card.title}: cannot read {path}: {error.strerror}", "the original's list", card.remedy
-        ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(
-            f"{card.title}: {path} is no list of pairs: {error!r}",
-            'a JSON list of {"img_a": ..., "img_b": ..., "label": ...}',
-            card.remedy,
-        ) from error
     named = {pair.id: pair for pair in pairs}
     if not pairs or len(named) < len(pairs):
         raise DataError(f"{card.title}: {path} lists {len(pairs)} pairs, {len(named)} of them different",

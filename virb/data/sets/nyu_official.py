@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from functools import lru_cache
@@ -13,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 from virb.core.errors import DataError
+from virb.core.files import open_file
 from virb.core.types import Dataset, Pool
-from virb.data.common import compare_counts, data_card
+from virb.data.common import compare_counts, complaint, data_card, reading
 from virb.data.formats.mat import read_mat
 from virb.data.pixels import REMEDY, Sample, assemble, carved
 
@@ -26,6 +28,8 @@ _FARTHEST = 10.0
 _CROP = np.s_[45:471, 41:601]
 """Eigen's crop of the 480 x 640 picture, which leaves out its white frame; the score of depth is defined inside it."""
 _SIZE = (640, 480)
+_LARGEST_PIECE = 1 << 28
+_LONGEST_NAME = 1000
 _EXPECTED = f"the owner's {DEPTHS_FILE}, with images, depths and scenes"
 
 
@@ -76,10 +80,24 @@ def _numbers(path: Path, count: int) -> dict[str, list[int]]:
 
 def _count(path: Path) -> int:
     """Return how many frames the file holds, after a look at the shapes of what is read later."""
-    images, depths = _part(path, "images").shape, _part(path, "depths").shape
-    if images[1:] != (3, *_SIZE) or depths[1:] != _SIZE or images[0] != depths[0]:
-        raise DataError(f"{path} holds images {images} and depths {depths}", "N x 3 x 640 x 480, N x 640 x 480", REMEDY)
-    return int(images[0])
+    images, depths = (_described(path, name) for name in ("images", "depths"))
+    if images[0][1:] != (3, *_SIZE) or depths[0][1:] != _SIZE or images[0][0] != depths[0][0]:
+        found = f"{path} holds images {images[0]} and depths {depths[0]}"
+        raise DataError(found, "N x 3 x 640 x 480, N x 640 x 480", REMEDY)
+    if images[1] != np.uint8 or depths[1].kind != "f":
+        raise DataError(f"{path} holds images of {images[1]} and depths of {depths[1]}", "bytes and floats", REMEDY)
+    return int(images[0][0])
+
+
+def _described(path: Path, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and kind of a part; what is packed into larger pieces than these is not unpacked."""
+    with reading(path, "NYU", f"file with {name}", _EXPECTED, REMEDY):
+        part = _part(path, name)
+        piece = math.prod(part.chunks or (1,)) * part.dtype.itemsize
+        away = part.is_virtual or part.external or part.file.filename != str(path)
+        if away or piece > _LARGEST_PIECE:
+            raise ValueError("its content lies elsewhere, or in too large pieces")
+        return tuple(part.shape), np.dtype(part.dtype)
 
 
 def _scenes(path: Path) -> list[str]:
@@ -89,25 +107,35 @@ def _scenes(path: Path) -> list[str]:
     """
     try:
         file = _opened(path, os.getpid())
-        cells = np.asarray(file["scenes"]).ravel()
-        names = ["".join(chr(code) for code in np.asarray(file[cell]).ravel()) for cell in cells]
-    except (KeyError, TypeError, ValueError, OSError):
+        count = _part(path, "images").shape[0]
+        if file["scenes"].size != count:
+            return []
+        names = ["".join(map(chr, _letters(file[cell]))) for cell in np.asarray(file["scenes"]).ravel()]
+    except Exception:  # what is no such list may make its reader fail in almost any way
         return []
-    whole = len(names) == _part(path, "images").shape[0] and all(names)
+    whole = len(names) == count and all(names)
     return [re.sub(r"(?<=\d)[a-z]$", "", name) for name in names] if whole else []
+
+
+def _letters(part: Any) -> list[int]:
+    """Return the codes of a name."""
+    if part.size > _LONGEST_NAME:
+        raise ValueError("a name that is no name")
+    return [int(code) for code in np.asarray(part).ravel()]
 
 
 @lru_cache(maxsize=4)
 def _opened(path: Path, process: int) -> Any:
     """Return the open file, once for each process: two must never share one, nor its place in the file."""
     try:
+        open_file(path).close()  # which a pipe in its place refuses
         return import_module("h5py").File(path, "r")
     except ImportError as error:
         raise DataError(
             f"{path} needs h5py, which is not installed", "the optional dependency", "pip install 'virb[nyu]'"
         ) from error
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error}", _EXPECTED, REMEDY) from error
+        raise DataError(f"cannot read {path}: {complaint(error)}", _EXPECTED, REMEDY) from error
 
 
 def _part(path: Path, name: str) -> Any:
@@ -118,10 +146,8 @@ def _part(path: Path, name: str) -> Any:
 
 
 def _row(path: Path, name: str, row: int) -> np.ndarray:
-    try:
+    with reading(path, f"NYU, {name} {row + 1}", "whole file", _EXPECTED, REMEDY):
         return np.asarray(_part(path, name)[row])
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {name} {row + 1} of {path}: {error}", _EXPECTED, REMEDY) from error
 
 
 def read_picture(path: Path, row: int) -> Image.Image:

@@ -13,7 +13,7 @@ from PIL import Image
 from virb.core.errors import DataError, MissingData
 from virb.core.types import SPLITS, Dataset, Pool
 from virb.data.classes import TASKONOMY_TINY
-from virb.data.common import check_target, data_card, is_sample, read_lines
+from virb.data.common import check_target, data_card, is_sample, read_lines, reading
 from virb.data.formats.png16 import read_gray16
 from virb.data.pictures import read_rgb
 from virb.data.pixels import REMEDY, Sample, assemble, carved, listing, read_pixels, refuse_incomplete, subfolders
@@ -148,11 +148,9 @@ def _tiny(folder: Path) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
 
 def _listed(path: Path) -> dict[str, tuple[str, ...]]:
     """Return the buildings by split from a table with the columns id, train, val and test."""
-    rows = list(csv.DictReader(read_lines(path, "Taskonomy", REMEDY)))
-    try:
+    with reading(path, "Taskonomy", "list of splits", "columns id, train, val, test", REMEDY):
+        rows = list(csv.DictReader(read_lines(path, "Taskonomy", REMEDY)))
         found = {split: tuple(sorted(row["id"].strip().lower() for row in rows if int(row[split]))) for split in SPLITS}
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is no list of splits: {error!r}", "columns id, train, val, test", REMEDY) from error
     every = [building for split in SPLITS for building in found[split]]
     if len(set(every)) < len(every) or not all(found.values()):
         raise DataError(f"{path} puts a building in two splits, or leaves one empty", "the owner's list", REMEDY)

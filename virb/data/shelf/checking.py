@@ -170,17 +170,11 @@ def _undecodable(picture: _Picture) -> str:
 
 def open_picture(pool: Pool, row: int) -> Image.Image:
     """Return one picture of a pool in RGB, wholly decoded."""
-    path = pool.paths[row]
     try:
-        return read_rgb(path, pool.rows[row] if pool.rows else 0, pool.reader)
-    except VirbError:
-        raise
-    except Exception as error:  # as above
-        raise DataError(
-            f"{path} cannot be read as an image: {error}",
-            "a whole JPEG, PNG or other picture",
-            f"fetch this file again; 'virb data verify {pool.source}' names all that are broken",
-        ) from error
+        return read_rgb(pool.paths[row], pool.rows[row] if pool.rows else 0, pool.reader)
+    except DataError as error:
+        remedy = f"fetch this file again; 'virb data verify {pool.source}' names all that are broken"
+        raise DataError(error.found, error.expected, remedy) from error
 
 
 def _misfit(label: _Label) -> str:

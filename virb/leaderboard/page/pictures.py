@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from virb.core.errors import DataError
+from virb.core.files import read_bytes
+from virb.data.pictures import png_in_rgb
 from virb.leaderboard import Board
 from virb.records.load import Results
 from virb.records.record import Record
@@ -48,8 +50,10 @@ def pictures(results: Results, boards: Sequence[Board]) -> tuple[dict[Key, Shown
             continue
         try:
             shown = _picture(record, folders[_key(record)])
-        except (OSError, ValueError, SyntaxError) as error:
-            problems.append(f"the picture of {record.encoder.name} on {record.task.name}: {error}")
+        except (OSError, ValueError, DataError) as error:
+            problems.append(
+                f"the picture of {record.encoder.name} on {record.task.name}: {str(error).partition(chr(10))[0]}"
+            )
             continue
         room -= len(shown.address)
         found[_key(record)] = shown
@@ -74,24 +78,14 @@ def _in_turn(boards: Sequence[Board]) -> Iterator[Record]:
 
 
 def _picture(record: Record, folder: Path) -> Shown:
-    from PIL import Image
-
     assert record.picture is not None
     path = folder / record.picture.file
     if path.stat().st_size > _MOST_BYTES:
         raise ValueError(f"{path} is too large")
-    content = path.read_bytes()
+    content = read_bytes(path)
     if hashlib.sha256(content).hexdigest() != record.picture.sha256:
         raise ValueError(f"{path} is not the file that the record names")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(content), formats=["PNG"]) as opened:
-                if opened.width * opened.height > _MOST_PIXELS:
-                    raise ValueError(f"{path} has {opened.width} x {opened.height} pixels")
-                image = opened.convert("RGB")
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise ValueError(f"{path}: {error}") from error
+    image = png_in_rgb(path, content, _MOST_PIXELS)
     image.thumbnail((_WIDEST, 4 * _WIDEST))
     stream = io.BytesIO()
     image.save(stream, "WEBP", quality=82, method=2)
