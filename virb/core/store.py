@@ -146,7 +146,7 @@ class Store:
         if (whole or array.nbytes <= _WHOLE) and not checked.sound(np.arange(rows)):
             return None
         with suppress(OSError):  # somebody else's cache may be read-only: only the order of eviction suffers
-            os.utime(folder / _MARKER)
+            os.utime(folder / _MARKER, follow_symlinks=os.utime not in os.supports_follow_symlinks)
         return checked
 
     def write(self, key: str, chunks: Iterable[Mapping[str, np.ndarray]], facts: dict[str, object]) -> None:
