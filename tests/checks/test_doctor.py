@@ -10,7 +10,7 @@ import pytest
 
 from virb.checks.doctor import examine, machine
 from virb.checks.doctor.check import Diagnosis
-from virb.checks.doctor.places import cache_health, data_health, records_health, writable
+from virb.checks.doctor.places import cache_health, cache_place, data_health, records_health, writable
 from virb.cli import main
 from virb.core.locks import held, lock_path
 from virb.core.store import Store
@@ -90,6 +90,21 @@ def test_too_little_disk_or_memory_stops_and_little_is_a_note(tmp_path: Path, mo
         monkeypatch.setattr(machine, "free_memory", lambda free=free: free)
         assert machine.disk(tmp_path / "cache", tmp_path / "out").state == state
         assert machine.memory().state == state
+
+
+def test_a_cache_that_others_write_to_would_stop_a_run_unless_they_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o700)
+    assert cache_place(cache).state == "ok"
+    cache.chmod(0o1777)
+    found = cache_place(cache)
+    assert found.state == "stop"
+    assert "everybody may write to" in found.text
+    assert "--trust-cache" in found.remedy
+    monkeypatch.setenv("VIRB_TRUST_CACHE", "1")
+    assert cache_place(cache).state == "note"
 
 
 def test_more_threads_than_a_container_may_use_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,29 +184,3 @@ def test_a_broken_record_is_done_again_by_the_same_command(run: Run, data: Path)
     path.write_bytes(path.read_bytes()[:100])
     assert "measured" in run(*line).out
     assert len(records(Path("results"))) == 1
-
-
-# Cache
-
-
-def test_the_cache_is_shown_and_cleared(run: Run, data: Path, tmp_path: Path) -> None:
-    line = ("evaluate", *COLOR, "--tasks", "dtd", "--data", data, *FAST)
-    empty = run("cache", "show", "--json")
-    assert (empty.code, json.loads(empty.out)["entries"]) == (0, [])
-    run(*line)
-    shown = json.loads(run("cache", "show", "--json").out)
-    assert Path(shown["folder"]).is_relative_to(tmp_path)
-    assert [(entry["encoder"], entry["source"], entry["images"]) for entry in shown["entries"]] == [
-        ("baseline-color", "dtd", 27)
-    ]
-    assert "baseline-color" in run("cache").out
-    assert "removed" in run("cache", "clear").out
-    assert json.loads(run("cache", "show", "--json").out)["entries"] == []
-    assert run("cache", "clear").code == 0
-    assert len(records(Path("results"))) == 1, "records are no cache"
-
-
-def test_the_cache_prints_json_like_tasks_and_encoders_do(run: Run) -> None:
-    done = run("cache", "--json")
-    assert done.code == 0
-    assert json.loads(done.out)["entries"] == []

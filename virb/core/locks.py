@@ -20,6 +20,7 @@ from virb.core import stopping
 from virb.core.digest import digest
 from virb.core.paths import cache_folder, not_followed
 from virb.core.text import shown
+from virb.core.trust import make_private
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,8 @@ def _open(path: Path) -> BaseFileLock:
 def _taken(lock: BaseFileLock, path: Path) -> bool:
     """Try to take a lock; where there are none to be had, go on as if it were ours."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent.parent)
+        make_private(path.parent)
         lock.acquire(blocking=False)
     except Timeout:
         return False
