@@ -54,12 +54,12 @@ def clear_cache(
     """Remove cached features, all or some; they are made again when needed."""
     store = _store()
     chosen = _chosen(store.entries(), encoder, source, _seconds(older))
-    if dry:
-        freed, left = 0, []
-    elif encoder or source or older:
+    freed = 0
+    left: list[Entry] = []
+    if not dry and (encoder or source or older):
         freed, left = store.remove(chosen)
-    else:
-        freed, left = store.clear(), []
+    elif not dry:
+        freed = store.clear()
     removed = [entry for entry in chosen if entry not in left]
     if json_asked(context, json_output):
         facts = {"folder": str(store.folder), "dry_run": dry, "bytes_removed": freed, "entries": _rows(removed)}
