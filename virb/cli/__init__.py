@@ -20,6 +20,7 @@ from virb.cli.findings import findings
 from virb.cli.plot import plot_app
 from virb.cli.run import evaluate, plan
 from virb.cli.show import show
+from virb.cli.streams import careful
 from virb.cli.submit import reproduce, submit, verify
 from virb.core import once, stopping, trust
 from virb.core.errors import VirbError
@@ -92,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     first = [item for item in _ANYWHERE if item in given]
     ordered = [*first, *(item for item in given if item not in first)]
-    with stopping.heeded(), trust.trusting(_TRUST in first):
+    with careful(), stopping.heeded(), trust.trusting(_TRUST in first):
         return _run(ordered, _DEBUG in first)
 
 

@@ -46,11 +46,13 @@ def evaluate(asked: Arguments) -> None:
     try:
         run(cards, selection, options, progress, report, first)
     finally:
-        if asked.json_output:
-            typer.echo(api.frame(report).to_json(orient="records", indent=1))
-        elif report.records or report.resumed:
-            typer.echo(_summary(report))
-        _explain(report, options)
+        try:
+            if asked.json_output:
+                typer.echo(api.frame(report).to_json(orient="records", indent=1))
+            elif report.records or report.resumed:
+                typer.echo(_summary(report))
+        finally:
+            _explain(report, options)
     if report.failures or not (report.records or report.resumed):
         raise typer.Exit(1)
 

@@ -40,7 +40,7 @@ def submit(
         raise UsageError(f"--out {out}", "a file whose name ends in .zip", f"use --out {out.with_suffix('.zip')}")
     if out.exists() and not force:
         raise UsageError(f"{out} is there already", "a new file", "choose another with --out, or add --force")
-    card = complete(encoder_card(encoder), _ask if sys.stdin.isatty() else None)
+    card = complete(encoder_card(encoder), _ask if sys.stdin and sys.stdin.isatty() else None)
     from virb.submit.make import Wish, make_bundle
 
     made = make_bundle(card, records, out, Wish(fingerprint, pixel_heads, with_weights, weights_url))
