@@ -118,6 +118,18 @@ def test_more_threads_than_a_container_may_use_is_a_note(tmp_path: Path, monkeyp
     assert machine.threads().state == "ok"
 
 
+def test_more_threads_than_a_busy_machine_has_to_spare_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_share", lambda: None)
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda number: set(range(8)), raising=False)
+    for load, asked, state in ((0.4, "", "ok"), (6.2, "", "note"), (6.2, "1", "ok"), (40.0, "2", "note")):
+        monkeypatch.setattr(machine.os, "getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        found = machine.threads()
+        assert found.state == state, found
+        assert f"load {load:.1f}" in found.text
+        assert ("OMP_NUM_THREADS=1" in found.remedy) == (state == "note")
+
+
 def test_a_library_that_is_older_than_required_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_required", lambda: ["torch>=99.0", "numpy>=1.0", "no_such_thing>=1"])
     found = machine.versions()

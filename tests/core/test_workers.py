@@ -52,3 +52,27 @@ def test_a_full_shared_memory_slows_reading_and_stops_nothing(tmp_path: Path, me
     assert err.count(said) == 1
     assert "--workers 0" in err
     assert "Traceback" not in err
+
+
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+@pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}, {"KMP_BLOCKTIME": "9"}])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(given: dict[str, str]) -> None:
+    """They spun by default: on a busy machine two threads took ten times as long as one."""
+    environment = {name: value for name, value in os.environ.items() if name not in WAITING} | given
+    script = f"import virb, os, sys; print([os.environ.get(name) for name in {WAITING}], 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    wanted = given or {"OMP_WAIT_POLICY": "PASSIVE"}
+    assert done.stdout.strip() == f"{[wanted.get(name) for name in WAITING]} False"
+
+
+def test_the_library_that_torch_brings_heeds_it() -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in WAITING}
+    environment["OMP_DISPLAY_ENV"] = "VERBOSE"
+    line = [sys.executable, "-c", "import virb.run.options"]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
+    if "OMP_WAIT_POLICY" not in done.stderr:
+        pytest.skip("this OpenMP does not tell")
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+    assert "GOMP_SPINCOUNT" not in done.stderr or "GOMP_SPINCOUNT = '0'" in done.stderr
