@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from virb.cli.arguments import Arguments, takes
-from virb.cli.printing import columns, indent
+from virb.cli.printing import columns, indent, keyed
 from virb.core.errors import Unsuited, VirbError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _print_plan(rows: list[dict[str, Any]], missing: Sequence[Missing], json_out
     """Print what would run, and what would not."""
     gaps = [{"task": gap.task.name, "fails": gap.failed, "reason": str(gap.error)} for gap in missing]
     if json_output:
-        typer.echo(json.dumps({"plan": rows, "missing": gaps}, indent=1))
+        typer.echo(json.dumps({"plan": list(map(keyed, rows)), "missing": gaps}, indent=1))
         return
     total = sum(row["minutes"] for row in rows)
     typer.echo(
@@ -173,18 +173,24 @@ def _summary(report: Report) -> str:
 
 def _explain(report: Report, options: Options) -> None:
     """Say what did not run and why, also when the run was stopped."""
-    for gap in report.skipped:
-        where = " on ".join(filter(None, (gap.encoder, gap.task.name)))
-        typer.echo(f"\nleft out: {where}\n{indent(str(gap.error))}", err=True)
-    for failure in report.failures:
-        where = " on ".join(filter(None, (failure.encoder, failure.task)))
-        message = str(failure.error) if isinstance(failure.error, VirbError) else _unexpected(failure.error)
-        typer.echo(f"\nFAILED: {where}\n{indent(message)}", err=True)
+    _explain_each("left out", [(gap.encoder, gap.task.name, gap.error) for gap in report.skipped])
+    _explain_each("FAILED", [(failure.encoder, failure.task, failure.error) for failure in report.failures])
     done = len(report.records) + len(report.resumed)
     if done:
         typer.echo(f"\n{done} record{'s' * (done > 1)} in {options.out / 'records'}", err=True)
     elif report.skipped and not report.failures:
         typer.echo("\nNothing could run.", err=True)
+
+
+def _explain_each(what: str, happened: Sequence[tuple[str, str, Exception]]) -> None:
+    """Print each reason once, below all the tasks that it kept from an encoder."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for encoder, task, error in happened:
+        message = str(error) if isinstance(error, VirbError) else _unexpected(error)
+        tasks.setdefault((encoder, message), []).append(task)
+    for (encoder, message), names in tasks.items():
+        where = " on ".join(filter(None, (encoder, ", ".join(filter(None, names)))))
+        typer.echo(f"\n{what}: {where}\n{indent(message)}", err=True)
 
 
 def _unexpected(error: Exception) -> str:

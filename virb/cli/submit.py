@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from virb.cli.options import Data, Device, Json, Sample, Workers
-from virb.cli.printing import columns
+from virb.cli.printing import columns, keyed
 from virb.core.errors import UsageError, VirbError
 from virb.core.text import many
 
@@ -165,7 +165,7 @@ def _show(given: Record, now: Record, json_output: bool) -> None:
     rows = differences(given, now)
     same, sentence = judgement(given, now)
     if json_output:
-        found: dict[str, Any] = {row.name: {"recorded": row.recorded, "now": row.now} for row in rows}
+        found = keyed({row.name: {"recorded": row.recorded, "now": row.now} for row in rows})
         typer.echo(json.dumps({"same": same, "judgement": sentence, "facts": found}, indent=1))
     else:
         table = [
