@@ -98,7 +98,7 @@ def bibtex(wanted: Task) -> str:
         raise UsageError(
             f"no paper is known for the data set '{wanted.dataset}' of task {wanted.name}",
             "a data set that 'virb data' lists",
-            f"cite what the card names: {wanted.paper}",
+            f"cite what the card names: {wanted.paper}; add its entry to virb/cards/papers.bib",
         )
     return "\n\n".join(entries)
 
