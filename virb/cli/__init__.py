@@ -18,6 +18,7 @@ from virb.cli.data import data_app
 from virb.cli.doctor import doctor
 from virb.cli.findings import findings
 from virb.cli.plot import plot_app
+from virb.cli.printing import say
 from virb.cli.run import evaluate, plan
 from virb.cli.show import show
 from virb.cli.streams import careful
@@ -67,7 +68,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         from virb import __version__
 
-        typer.echo(f"virb {__version__}")
+        say(f"virb {__version__}")
         raise typer.Exit
 
 
@@ -103,7 +104,7 @@ def _run(ordered: Sequence[str], debug: bool) -> int:
     except VirbError as error:
         if debug:
             raise
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
@@ -118,6 +119,6 @@ def _run(ordered: Sequence[str], debug: bool) -> int:
         show()
         return int(getattr(error, "exit_code", 2))
     if code == _INTERRUPTED:
-        typer.echo("\nInterrupted. Finished records are whole; the same command goes on.", err=True)
+        say("\nInterrupted. Finished records are whole; the same command goes on.", err=True)
         return stopping.exit_code()
     return code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from virb.cli.options import Out
+from virb.cli.printing import say
 from virb.core.errors import UsageError, VirbError, did_you_mean
 from virb.core.text import clean, many
 
@@ -52,15 +53,15 @@ def leaderboard(
     from virb.submit.merge import board_notes
 
     if page is None:
-        typer.echo(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
+        say(render(boards(results), form, by).rstrip("\n"))  # type: ignore[arg-type]
         if notes := board_notes(folder):  # below the board; beside it for scripts
-            typer.echo("\n" + "\n".join(map(clean, notes)), err=form in ("csv", "json"))
+            say("\n" + "\n".join(map(clean, notes)), err=form in ("csv", "json"))
         return
     from virb.core.paths import write_whole
     from virb.leaderboard.page import html
 
     write_whole(page, html(results, boards(results), board_notes(folder)))
-    typer.echo(str(page))
+    say(str(page))
 
 
 def _page(out: Path, form: str) -> tuple[Path, Path | None]:
@@ -81,7 +82,7 @@ def _add(bundle: Path, out: Path) -> None:
     verdict = verify(bundle)
     merged = merge(bundle, out, verdict)
     already = f", {merged.there} were there" if merged.there else ""
-    typer.echo(f"{bundle}: {verdict.verdict}; {many(merged.added, 'record')} added to {out}{already}", err=True)
+    say(f"{bundle}: {verdict.verdict}; {many(merged.added, 'record')} added to {out}{already}", err=True)
 
 
 def compare(
@@ -99,9 +100,9 @@ def compare(
 
     found = compare_on(boards(results), first, second)
     if form == "json":
-        typer.echo(as_json([row for comparison in found for row in comparison_rows(comparison)]))
+        say(as_json([row for comparison in found for row in comparison_rows(comparison)]))
     else:
-        typer.echo("\n\n".join(render_comparison(comparison, form == "markdown") for comparison in found))
+        say("\n\n".join(render_comparison(comparison, form == "markdown") for comparison in found))
 
 
 def export(
@@ -117,12 +118,12 @@ def export(
 
     text = as_csv(record_rows(results)) if form == "csv" else as_json(record_rows(results)) + "\n"
     if output is None:
-        typer.echo(text, nl=False)
+        say(text, nl=False)
         return
     from virb.core.paths import write_whole
 
     write_whole(output, text)
-    typer.echo(f"{len(results.records)} records and {len(results.references)} published encoders in {output}", err=True)
+    say(f"{len(results.records)} records and {len(results.references)} published encoders in {output}", err=True)
 
 
 def read(records: list[str] | None, out: Path) -> Results:
@@ -133,7 +134,7 @@ def read(records: list[str] | None, out: Path) -> Results:
         raise _nothing(out)
     results = load(records or [out])
     for problem in results.problems:
-        typer.echo(f"warning: left out: {clean(problem)}", err=True)
+        say(f"warning: left out: {clean(problem)}", err=True)
     if not results.records and not results.references:
         raise _nothing(", ".join(records) if records else out)
     return results

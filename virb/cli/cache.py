@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from virb.cli.options import Json
-from virb.cli.printing import columns, json_asked
+from virb.cli.printing import columns, json_asked, say
 from virb.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ def show_cache(context: typer.Context, json_output: Json = False) -> None:
     store = _store()
     rows = _rows(store.entries())
     if json_asked(context, json_output):
-        typer.echo(json.dumps({"folder": str(store.folder), "entries": rows}, indent=1))
+        say(json.dumps({"folder": str(store.folder), "entries": rows}, indent=1))
         return
     table = f"{columns(rows)}\n\n" if rows else ""
-    typer.echo(f"{table}{_sum(store.entries())} in {store.folder}")
+    say(f"{table}{_sum(store.entries())} in {store.folder}")
 
 
 @cache_app.command("clear")
@@ -63,13 +63,13 @@ def clear_cache(
     removed = [entry for entry in chosen if entry not in left]
     if json_asked(context, json_output):
         facts = {"folder": str(store.folder), "dry_run": dry, "bytes_removed": freed, "entries": _rows(removed)}
-        typer.echo(json.dumps({**facts, "in_use": _rows(left)}, indent=1))
+        say(json.dumps({**facts, "in_use": _rows(left)}, indent=1))
     elif dry:
         table = f"{columns(_rows(chosen))}\n\n" if chosen else ""
-        typer.echo(f"{table}would remove {_sum(chosen)} from {store.folder}")
+        say(f"{table}would remove {_sum(chosen)} from {store.folder}")
     else:
         busy = f"; {_count(left)} left, which running processes are at" if left else ""
-        typer.echo(f"removed {freed / 1e6:.1f} MB from {store.folder}{busy}")
+        say(f"removed {freed / 1e6:.1f} MB from {store.folder}{busy}")
 
 
 def _store() -> Store:

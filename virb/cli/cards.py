@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from virb.cli.options import AllowMissing, Arch, Json, Prefix
-from virb.cli.printing import columns, json_asked, show_card
+from virb.cli.printing import columns, json_asked, say, show_card
 from virb.core.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def list_tasks(context: typer.Context, json_output: Json = False) -> None:
         for task in all_tasks()
     ]
     if json_asked(context, json_output):
-        typer.echo(json.dumps(rows, indent=1))
+        say(json.dumps(rows, indent=1))
     else:
-        typer.echo(columns(rows) + f"\n\n{len(rows)} tasks. Groups for --tasks: {', '.join(GROUPS)}.")
+        say(columns(rows) + f"\n\n{len(rows)} tasks. Groups for --tasks: {', '.join(GROUPS)}.")
 
 
 @tasks_app.command("show")
@@ -59,7 +59,7 @@ def show_task(
     if cite and json_asked(context, json_output):
         raise UsageError("both --bibtex and --json were given", "one of them", "leave one out")
     if cite:
-        typer.echo(bibtex(task(name)))
+        say(bibtex(task(name)))
     else:
         show_card(task(name), json_asked(context, json_output))
 
@@ -96,10 +96,10 @@ def list_encoders(
     for name, value in wanted.items():
         cards = _only(cards, name, value)
     if json_asked(context, json_output):
-        typer.echo(json.dumps([card.model_dump(mode="json", exclude_none=True) for card in cards], indent=1))
+        say(json.dumps([card.model_dump(mode="json", exclude_none=True) for card in cards], indent=1))
         return
-    typer.echo(_grouped(cards, by))
-    typer.echo(
+    say(_grouped(cards, by))
+    say(
         f"\n{len(cards)} encoders; 'virb encoders show NAME' tells all of one, 'download NAME' fetches it."
         "\nAlso: a checkpoint file or a pattern of them, a card file, file.py:Name, timm:NAME, torchvision:NAME, "
         "random:ARCH."
@@ -171,12 +171,12 @@ def download_encoder(name: Annotated[str, typer.Argument(help="A card's name, or
 
     card = encoder_card(name)
     if not card.origin.facts.library:
-        typer.echo(fetch_weights(card, choose()))
+        say(fetch_weights(card, choose()))
         return
     from virb.encode.load import load_encoder
 
     encoder = load_encoder(card)  # its own library fetches and keeps it
-    typer.echo(f"{card.name}: {card.weights} is in the cache of its library, fingerprint {encoder.fingerprint[:8]}")
+    say(f"{card.name}: {card.weights} is in the cache of its library, fingerprint {encoder.fingerprint[:8]}")
 
 
 @encoders_app.command("inspect")
@@ -200,6 +200,6 @@ def inspect_encoder(
         raise UsageError(f"{card.weights} is no weights file", "a file, or a card that names one", "name the file")
     check_encoder(card)
     report = inspect_file(local(card))
-    typer.echo(json.dumps(report.as_json(), indent=1) if json_asked(context, json_output) else report.text())
+    say(json.dumps(report.as_json(), indent=1) if json_asked(context, json_output) else report.text())
     if report.error:
         raise report.error

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from virb.cli.options import Json
+from virb.cli.printing import say
 
 
 def check(
@@ -20,11 +21,11 @@ def check(
     found = check_path(path)
     if json_output:
         rows = [{"check": one.name, "ok": one.holds, "problem": one.problem, "remedy": one.remedy} for one in found]
-        typer.echo(json.dumps(rows, indent=1))
+        say(json.dumps(rows, indent=1))
     else:
         for one in found:
-            typer.echo(f"ok      {one.name}" if one.holds else f"FAILED  {one.name}: {one.problem}; {one.remedy}")
+            say(f"ok      {one.name}" if one.holds else f"FAILED  {one.name}: {one.problem}; {one.remedy}")
     failed = sum(not one.holds for one in found)
     if failed:
-        typer.echo(f"\n{failed} of {len(found)} checks failed", err=True)
+        say(f"\n{failed} of {len(found)} checks failed", err=True)
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from virb.cli.options import Data, Json, Sample
-from virb.cli.printing import columns, json_asked, keyed
+from virb.cli.printing import columns, json_asked, keyed, say
 from virb.core.errors import UsageError, did_you_mean
 from virb.core.paths import data_folder
 
@@ -53,11 +53,11 @@ def status(
 
     rows = shelf.status(root, names or (), sample=sample)
     if json_asked(context, json_output):
-        typer.echo(json.dumps({"folder": str(root), "data": [_facts(row) for row in rows]}, indent=1))
+        say(json.dumps({"folder": str(root), "data": [_facts(row) for row in rows]}, indent=1))
     elif names:
-        typer.echo("\n\n".join(_page(row) for row in rows))
+        say("\n\n".join(_page(row) for row in rows))
     else:
-        typer.echo(_table(rows, root))
+        say(_table(rows, root))
     if any(row.state == "broken" for row in rows):
         raise typer.Exit(1)
 
@@ -73,7 +73,7 @@ def download(
     from virb.data import shelf
 
     row = shelf.fetch_dataset(name, _root(data, False), keep=keep, progress=choose())
-    typer.echo(_page(row))
+    say(_page(row))
 
 
 @data_app.command()
@@ -95,14 +95,14 @@ def verify(
     broken = [{"id": one.id, "file": str(one.path), "reason": one.reason} for one in found.broken]
     if json_asked(context, json_output):
         counts = {"data": name, "folder": str(found.folder), "images": found.images, "labels": found.labels}
-        typer.echo(json.dumps({**counts, "broken": broken}, indent=1))
+        say(json.dumps({**counts, "broken": broken}, indent=1))
     else:
         for one in broken[:_SHOWN]:
-            typer.echo(f"{one['file']}\n  {one['id']}: {one['reason']}")
+            say(f"{one['file']}\n  {one['id']}: {one['reason']}")
         if len(broken) > _SHOWN:
-            typer.echo(f"... and {len(broken) - _SHOWN:,} more: --json lists them all")
+            say(f"... and {len(broken) - _SHOWN:,} more: --json lists them all")
         labels = f" and {found.labels:,} label maps" if found.labels else ""
-        typer.echo(f"{name}: {found.images:,} pictures{labels} in {found.folder}, {len(broken):,} broken")
+        say(f"{name}: {found.images:,} pictures{labels} in {found.folder}, {len(broken):,} broken")
     if broken:
         raise typer.Exit(1)
 
@@ -128,7 +128,7 @@ def sample(
             difficulty=difficulty,
             progress=relay,
         )
-    typer.echo(root)
+    say(root)
 
 
 @data_app.command()
@@ -156,7 +156,7 @@ def show(
     sheet = contact_sheet(read_dataset(dataset, root, target), f"{dataset}: {target}", count=count, seed=seed)
     with written_whole(place) as temporary:
         sheet.save(temporary, "png")
-    typer.echo(place)
+    say(place)
 
 
 def _root(data: Path | None, sample: bool, names: list[str] | None = None) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from virb.cli.options import Data, Json, Out
+from virb.cli.printing import say
 
 
 def doctor(data: Data = None, out: Out = Path("results"), json_output: Json = False) -> None:
@@ -21,8 +22,8 @@ def doctor(data: Data = None, out: Out = Path("results"), json_output: Json = Fa
         found.append(check)
         if not json_output:
             remedy = f" -> {check.remedy}" if check.remedy else ""
-            typer.echo(f"{check.state:4}  {check.name + ':':15} {check.text}{remedy}")
+            say(f"{check.state:4}  {check.name + ':':15} {check.text}{remedy}")
     if json_output:
-        typer.echo(json.dumps([asdict(check) for check in found], indent=1))
+        say(json.dumps([asdict(check) for check in found], indent=1))
     if any(check.state == "stop" for check in found):
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from virb.cli.plot import Chosen, From, Records, Rules, comparable_scores
+from virb.cli.printing import say
 from virb.core.errors import UsageError
 
 
@@ -34,7 +35,7 @@ def findings(
 
     found = findings(scores, two, reference)
     if out is None:
-        typer.echo((as_json(scores, found) if form == "json" else as_markdown(scores, found)).rstrip("\n"))
+        say((as_json(scores, found) if form == "json" else as_markdown(scores, found)).rstrip("\n"))
         return
     from virb.analysis.plots import forest, violins
     from virb.analysis.plots.style import FORMATS, save
@@ -50,7 +51,7 @@ def findings(
                 save(figure, out / f"{finding.key}{end}.{ending}")
     place = out / ("findings.json" if form == "json" else "findings.md")
     write_whole(place, as_json(scores, found) if form == "json" else as_markdown(scores, found, pictures))
-    typer.echo(str(place))
+    say(str(place))
 
 
 def _two(methods: str | None) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from virb.cli.board import read
+from virb.cli.printing import say
 from virb.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def comparable_scores(
         raise UsageError(f"--source {source}", "real, sample or published", "choose one, or leave --source out")
     scores = gather(read(records, Path("results")), protocol, source)  # type: ignore[arg-type]
     for reason in scores.left_out:
-        typer.echo(f"warning: left out: {reason}", err=True)
+        say(f"warning: left out: {reason}", err=True)
     return choose_tasks(scores, tasks, also)
 
 
@@ -59,7 +60,7 @@ def write(figure: Figure, out: Path, name: str) -> Path:
     folder, files = targets(out, name)
     for path in files:
         save(figure, path)
-        typer.echo(str(path))
+        say(str(path))
     return files[0].with_suffix(".csv") if len(files) == 1 else folder / f"{name}.csv"
 
 
@@ -85,7 +86,7 @@ def correlations(
     from virb.core.paths import write_whole
 
     write_whole(beside, table(relations, reference).to_csv(index=False))
-    typer.echo(str(beside))
+    say(str(beside))
 
 
 @plot_app.command()

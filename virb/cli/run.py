@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from virb.cli.arguments import Arguments, takes
-from virb.cli.printing import columns, indent, keyed
+from virb.cli.printing import columns, indent, keyed, say
 from virb.core.errors import Unsuited, VirbError
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def evaluate(asked: Arguments) -> None:
     finally:
         try:
             if asked.json_output:
-                typer.echo(api.frame(report).to_json(orient="records", indent=1))
+                say(api.frame(report).to_json(orient="records", indent=1))
             elif report.records or report.resumed:
-                typer.echo(_summary(report))
+                say(_summary(report))
         finally:
             _explain(report, options)
     if report.failures or not (report.records or report.resumed):
@@ -107,16 +107,16 @@ def _print_plan(rows: list[dict[str, Any]], missing: Sequence[Missing], json_out
     """Print what would run, and what would not."""
     gaps = [{"task": gap.task.name, "fails": gap.failed, "reason": str(gap.error)} for gap in missing]
     if json_output:
-        typer.echo(json.dumps({"plan": list(map(keyed, rows)), "missing": gaps}, indent=1))
+        say(json.dumps({"plan": list(map(keyed, rows)), "missing": gaps}, indent=1))
         return
     total = sum(row["minutes"] for row in rows)
-    typer.echo(
+    say(
         f"{columns(rows)}\n\nIn all about {total:.1f} minutes, estimated from a short probe on this machine."
         if rows
         else "Nothing would run."
     )
     for gap in gaps:
-        typer.echo(f"\n{'Fails' if gap['fails'] else 'Left out'}: {gap['task']}\n{indent(str(gap['reason']))}")
+        say(f"\n{'Fails' if gap['fails'] else 'Left out'}: {gap['task']}\n{indent(str(gap['reason']))}")
 
 
 def _print_gap(encoder: Encoder, options: Options, progress: Progress) -> None:
@@ -127,19 +127,19 @@ def _print_gap(encoder: Encoder, options: Options, progress: Progress) -> None:
     try:
         gap = random_gap(encoder, options, progress)
     except Unsuited as error:
-        typer.echo(f"no check of {encoder.card.name}: {error.found}", err=True)
+        say(f"no check of {encoder.card.name}: {error.found}", err=True)
         return
     score, untrained, low, high, value = (
         show(number, gap.unit)
         for number in (gap.score, gap.untrained, gap.difference.low, gap.difference.high, gap.difference.value)
     )
-    typer.echo(
+    say(
         f"check of {gap.encoder}: {score}, {gap.arch} untrained {untrained}; random-init gap {value} [{low}, {high}] "
         f"(sample {TASK}, {RULES})",
         err=True,
     )
     if not gap.differs:
-        typer.echo(
+        say(
             f"WARNING: {gap.encoder} is not better than its architecture with random weights.\n"
             "Expected: a gap whose interval lies above 0\n"
             "What to do: see what was loaded with 'virb encoders inspect FILE'; was it trained at all?",
@@ -177,9 +177,9 @@ def _explain(report: Report, options: Options) -> None:
     _explain_each("FAILED", [(failure.encoder, failure.task, failure.error) for failure in report.failures])
     done = len(report.records) + len(report.resumed)
     if done:
-        typer.echo(f"\n{done} record{'s' * (done > 1)} in {options.out / 'records'}", err=True)
+        say(f"\n{done} record{'s' * (done > 1)} in {options.out / 'records'}", err=True)
     elif report.skipped and not report.failures:
-        typer.echo("\nNothing could run.", err=True)
+        say("\nNothing could run.", err=True)
 
 
 def _explain_each(what: str, happened: Sequence[tuple[str, str, Exception]]) -> None:
@@ -190,7 +190,7 @@ def _explain_each(what: str, happened: Sequence[tuple[str, str, Exception]]) -> 
         tasks.setdefault((encoder, message), []).append(task)
     for (encoder, message), names in tasks.items():
         where = " on ".join(filter(None, (encoder, ", ".join(filter(None, names)))))
-        typer.echo(f"\n{what}: {where}\n{indent(message)}", err=True)
+        say(f"\n{what}: {where}\n{indent(message)}", err=True)
 
 
 def _unexpected(error: Exception) -> str:

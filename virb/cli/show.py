@@ -9,6 +9,7 @@ import typer
 
 from virb.cards.weights import FORMS
 from virb.cli.arguments import Arguments, takes
+from virb.cli.printing import say
 from virb.core.errors import UsageError
 
 _ONE_ENCODER = Annotated[
@@ -52,4 +53,4 @@ def show(
     progress = choose()
     if asked.sample:
         api.make_sample(selection, progress)
-    typer.echo(pictures.show(cards[0], selection, options, count, progress))
+    say(pictures.show(cards[0], selection, options, count, progress))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from virb.cli.options import Data, Device, Json, Sample, Workers
-from virb.cli.printing import columns, keyed
+from virb.cli.printing import columns, keyed, say
 from virb.core.errors import UsageError, VirbError
 from virb.core.text import many
 
@@ -45,10 +45,10 @@ def submit(
 
     made = make_bundle(card, records, out, Wish(fingerprint, pixel_heads, with_weights, weights_url))
     tasks = len({record.task.name for record in made.records})
-    typer.echo(f"{out}: {many(len(made.records), 'record')}, {many(tasks, 'task')}, {out.stat().st_size / 1e6:.1f} MB")
+    say(f"{out}: {many(len(made.records), 'record')}, {many(tasks, 'task')}, {out.stat().st_size / 1e6:.1f} MB")
     for note in made.notes:
-        typer.echo(f"note: {note}", err=True)
-    typer.echo(f"Check it as others will: virb verify {out}", err=True)
+        say(f"note: {note}", err=True)
+    say(f"Check it as others will: virb verify {out}", err=True)
 
 
 def _ask(question: str) -> str:
@@ -83,11 +83,11 @@ def verify(
         check = Trial(options, weights, part, secrets.randbelow(1 << 31) if seed is None else seed)
     verdicts = [verify_bundle(path, check) for path in paths]
     if json_output:
-        typer.echo(as_json(verdicts))
+        say(as_json(verdicts))
     else:
-        typer.echo("\n\n".join(as_text(verdict) for verdict in verdicts) or f"There are no bundles in {given}.")
+        say("\n\n".join(as_text(verdict) for verdict in verdicts) or f"There are no bundles in {given}.")
         if check is not None:
-            typer.echo(f"\nThe part that was run again was drawn with --seed {check.seed}.")
+            say(f"\nThe part that was run again was drawn with --seed {check.seed}.")
     accepted = {"verified", "consistent", *(["stale"] if stale_ok else [])}
     if any(verdict.verdict not in accepted for verdict in verdicts):
         raise typer.Exit(1)
@@ -135,7 +135,7 @@ def reproduce(
     given = read_record(record)
     shown = again.command(given, encoder=encoder, data=str(data or ""), out=str(out or ""))
     if not run:
-        typer.echo(again.as_line(shown))
+        say(again.as_line(shown))
         return
     again.check_runnable(given, encoder)
     with tempfile.TemporaryDirectory(prefix="virb-reproduce-") as folder:
@@ -143,7 +143,7 @@ def reproduce(
         if (place / "records").exists() and any((place / "records").iterdir()):
             raise UsageError(f"{place} holds records already", "an empty folder", "choose another with --out")
         arguments = again.command(given, encoder=encoder, data=str(data or ""), out=str(place))
-        typer.echo(again.as_line(shown), err=True)
+        say(again.as_line(shown), err=True)
         _run(arguments)
         _show(given, again.made_again(given, place), json_output)
 
@@ -166,11 +166,11 @@ def _show(given: Record, now: Record, json_output: bool) -> None:
     same, sentence = judgement(given, now)
     if json_output:
         found = keyed({row.name: {"recorded": row.recorded, "now": row.now} for row in rows})
-        typer.echo(json.dumps({"same": same, "judgement": sentence, "facts": found}, indent=1))
+        say(json.dumps({"same": same, "judgement": sentence, "facts": found}, indent=1))
     else:
         table = [
             {"": "" if row.same else "*", "fact": row.name, "recorded": row.recorded, "now": row.now} for row in rows
         ]
-        typer.echo(f"{columns(table)}\n\n{sentence}")
+        say(f"{columns(table)}\n\n{sentence}")
     if not same:
         raise typer.Exit(1)
