@@ -44,7 +44,7 @@ def evaluate(
     """Evaluate one encoder or several; return one row per encoder and task.
 
     An encoder is whatever `virb evaluate --encoder` takes, or a `torch.nn.Module` that takes normalised images
-    [N, 3, H, W] and returns embeddings [N, D]. The column `status` says measured, resumed, skipped or failed.
+    [N, 3, H, W] and returns embeddings [N, D]. The column `status` says measured, done before, skipped or failed.
     """
     from virb.run.options import Asked
 
@@ -194,7 +194,7 @@ def frame(report: Report) -> pd.DataFrame:
     from virb.records.record import to_row
 
     rows = [{**to_row(record), "status": "measured", "reason": ""} for record in report.records]
-    rows += [{**to_row(record), "status": "resumed", "reason": ""} for record in report.resumed]
+    rows += [{**to_row(record), "status": "done before", "reason": ""} for record in report.resumed]
     rows += [
         {"encoder": gap.encoder or None, "task": gap.task.name, "status": "skipped", "reason": str(gap.error)}
         for gap in report.skipped

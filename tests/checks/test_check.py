@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 import timm
 import torch
+import typer
 
 from virb.cards.encoder import EncoderCard
 from virb.cards.encoder_names import encoder_card
 from virb.cards.select import TASKS
+from virb.cards.yaml_files import Registry
 from virb.checks import gap as gaps
 from virb.checks.contract import check_path
-from virb.cli import main
-from virb.core.errors import Unsuited
+from virb.cli import app, main
+from virb.core.errors import CardError, Unsuited, UsageError
+from virb.core.paths import card_folder
+from virb.data import adapter
+from virb.data.common import DATASETS
 from virb.encode.load import load_encoder
 from virb.run.options import Asked
+from virb.submit.card import complete
 
 GOOD = "class Good:\n    def embed(self, images):\n        return images.mean((2, 3))\n"
 
@@ -88,6 +96,84 @@ def test_a_task_card_that_does_not_fit_its_data_is_told_where(
 def test_an_encoder_card_may_not_take_a_shipped_name(tmp_path: Path) -> None:
     (tmp_path / "PIRL.yaml").write_text("name: PIRL\ntitle: x\nweights: random:resnet18\n")
     assert {"the name is free", "it says what plots group by"} <= set(failed(str(tmp_path / "PIRL.yaml")))
+
+
+@pytest.mark.parametrize("card", ["tasks/dtd.yaml", "encoders/color.yaml"])
+def test_a_shipped_card_keeps_its_name_wherever_its_copy_lies(sample_root: Path, tmp_path: Path, card: str) -> None:
+    kind, name = card.split("/")
+    text = (card_folder(kind) / name).read_text()
+    (tmp_path / name).write_text(text)
+    assert not failed(str(tmp_path / name))
+    (tmp_path / name).write_text(text.replace("title: ", "title: Another "))
+    assert "the name is free" in failed(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", DATASETS.names())
+def test_the_card_of_a_data_set_is_checked_too(name: str) -> None:
+    assert not failed(str(DATASETS.path(name)))
+
+
+def test_the_card_of_a_new_data_set_is_told_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = DATASETS.path("dtd").read_text().replace("name: dtd", "name: stripes")
+    (tmp_path / "stripes.yaml").write_text(text)
+    assert set(failed(str(tmp_path / "stripes.yaml"))) == {"it lies where virb looks"}
+    shutil.copytree(card_folder("datasets"), tmp_path / "datasets")
+    shutil.move(tmp_path / "stripes.yaml", tmp_path / "datasets" / "stripes.yaml")
+    before = card_folder
+    monkeypatch.setattr(
+        "virb.cards.yaml_files.card_folder", lambda kind: tmp_path / kind if kind == "datasets" else before(kind)
+    )
+    problems = failed(str(tmp_path / "datasets" / "stripes.yaml"))
+    assert set(problems) == {"an adapter reads it", "it has a stand-in"}
+    assert "nothing reads it" in problems["an adapter reads it"]
+    with pytest.raises(CardError) as caught:
+        adapter("stripes")
+    assert "virb/data/sets/stripes.py" in caught.value.expected
+    with pytest.raises(CardError) as caught:
+        adapter("strips")
+    assert "virb/cards/datasets/strips.yaml" in caught.value.remedy
+
+
+def test_readmes_encoder_card_says_what_a_submission_needs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "README.md").read_text()
+    (text,) = re.findall(r"```yaml\n(name: my_encoder\n.*?)```", page, re.DOTALL)
+    (tmp_path / "my_encoder.yaml").write_text(text)
+    torch.save(timm.create_model("resnet18", num_classes=0).state_dict(), tmp_path / "my_encoder.pt")
+    said = [one.name for one in check_path(str(tmp_path / "my_encoder.yaml")) if one.holds]
+    assert "it can be submitted" in said
+    card = encoder_card(str(tmp_path / "my_encoder.yaml"))
+    assert complete(card, None) == card
+    (tmp_path / "my_encoder.yaml").write_text(re.sub(r"(paper|licence): .*\n", "", text))
+    said = [one.name for one in check_path(str(tmp_path / "my_encoder.yaml")) if one.holds]
+    assert "it can be submitted once it says paper, licence too" in said
+    with pytest.raises(UsageError, match="paper, licence"):
+        complete(encoder_card(str(tmp_path / "my_encoder.yaml")), None)
+
+
+def commands(group: typer.Typer = app, name: str = "virb") -> set[str]:
+    """Return every command and group of the command line, as it is typed."""
+    found = {name}
+    for one in group.registered_commands:
+        found.add(f"{name} {(one.name or one.callback.__name__).replace('_', '-')}")  # type: ignore[union-attr]
+    for inner in group.registered_groups:
+        found |= commands(inner.typer_instance, f"{name} {inner.name}")  # type: ignore[arg-type]
+    return found
+
+
+def test_every_command_that_a_message_or_a_page_names_is_there() -> None:
+    root = Path(__file__).parents[2]
+    groups = {f"virb {group.name}" for group in app.registered_groups}
+    known, named = commands(), set()
+    for path in [*(root / "virb").rglob("*.py"), root / "README.md", root / "CONTRIBUTING.md"]:
+        for words in re.findall(r"['`](virb [a-z]+(?: [a-z]+)?)", path.read_text()):
+            first = " ".join(words.split()[:2])
+            named.add(words if first in groups else first)
+    assert len(named) > 20
+    assert named - known == set()
+    for kind in ("tasks", "encoders", "protocols", "datasets"):
+        with pytest.raises(UsageError) as caught:
+            Registry(kind).path("nothing")
+        assert set(re.findall(r"'(virb \w+(?: \w+)?)'", caught.value.remedy)) <= known
 
 
 def test_what_is_neither_card_nor_python_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

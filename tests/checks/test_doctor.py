@@ -10,7 +10,7 @@ import pytest
 
 from virb.checks.doctor import examine, machine
 from virb.checks.doctor.check import Diagnosis
-from virb.checks.doctor.places import cache_health, data_health, records_health, writable
+from virb.checks.doctor.places import cache_health, cache_place, data_health, records_health, writable
 from virb.cli import main
 from virb.core.locks import held, lock_path
 from virb.core.store import Store
@@ -92,6 +92,21 @@ def test_too_little_disk_or_memory_stops_and_little_is_a_note(tmp_path: Path, mo
         assert machine.memory().state == state
 
 
+def test_a_cache_that_others_write_to_would_stop_a_run_unless_they_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir(mode=0o700)
+    assert cache_place(cache).state == "ok"
+    cache.chmod(0o1777)
+    found = cache_place(cache)
+    assert found.state == "stop"
+    assert "everybody may write to" in found.text
+    assert "--trust-cache" in found.remedy
+    monkeypatch.setenv("VIRB_TRUST_CACHE", "1")
+    assert cache_place(cache).state == "note"
+
+
 def test_more_threads_than_a_container_may_use_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_GROUP", tmp_path)
     (tmp_path / "cpu.max").write_text("150000 100000")
@@ -101,6 +116,18 @@ def test_more_threads_than_a_container_may_use_is_a_note(tmp_path: Path, monkeyp
     assert "OMP_NUM_THREADS=1" in found.remedy
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert machine.threads().state == "ok"
+
+
+def test_more_threads_than_a_busy_machine_has_to_spare_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_share", lambda: None)
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda number: set(range(8)), raising=False)
+    for load, asked, state in ((0.4, "", "ok"), (6.2, "", "note"), (6.2, "1", "ok"), (40.0, "2", "note")):
+        monkeypatch.setattr(machine.os, "getloadavg", lambda load=load: (load, 0.0, 0.0), raising=False)
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        found = machine.threads()
+        assert found.state == state, found
+        assert f"load {load:.1f}" in found.text
+        assert ("OMP_NUM_THREADS=1" in found.remedy) == (state == "note")
 
 
 def test_a_library_that_is_older_than_required_stops(monkeypatch: pytest.MonkeyPatch) -> None:

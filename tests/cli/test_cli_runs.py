@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import timm
+import torch
 from commands import COLOR, FAST, Run, assert_three_parts, records
 
 pytestmark = pytest.mark.usefixtures("as_it_was")
@@ -39,7 +42,7 @@ def test_the_same_command_goes_on_where_it_was_and_force_does_it_again(run: Run,
     assert len(records(Path("results"))) == 1
 
 
-def test_the_json_of_evaluate_says_what_was_measured_resumed_skipped_and_failed(run: Run, data: Path) -> None:
+def test_the_json_of_evaluate_says_what_was_measured_done_before_skipped_and_failed(run: Run, data: Path) -> None:
     line = ("evaluate", *COLOR, "--data", data, *FAST, "--json")
     first = run(*line, "--tasks", "image-semantic,clevr_count")
     rows = {row["task"]: row for row in json.loads(first.out)}
@@ -50,7 +53,7 @@ def test_the_json_of_evaluate_says_what_was_measured_resumed_skipped_and_failed(
     second = run(*line, "--tasks", "all")
     assert second.code == 0
     statuses = {row["task"]: row["status"] for row in json.loads(second.out)}
-    assert statuses == {**statuses, "dtd": "resumed", "clevr_count": "skipped", "thor_egomotion": "skipped"}
+    assert statuses == {**statuses, "dtd": "done before", "clevr_count": "skipped", "thor_egomotion": "skipped"}
 
 
 def test_the_json_of_evaluate_parses_when_nothing_could_run(run: Run, tmp_path: Path) -> None:
@@ -96,7 +99,7 @@ def test_the_json_of_a_plan_counts_images_and_gaps(run: Run, data: Path) -> None
     done = run("plan", *COLOR, "--tasks", "all", "--data", data, "--protocol", "quick", "--json")
     plan = json.loads(done.out)
     (row,) = plan["plan"]
-    assert (row["encoder"], row["image set"], row["images"], row["to encode"]) == ("baseline-color", "dtd", 27, 27)
+    assert (row["encoder"], row["image_set"], row["images"], row["to_encode"]) == ("baseline-color", "dtd", 27, 27)
     assert row["minutes"] >= 0
     assert {gap["task"] for gap in plan["missing"]} >= {"clevr_count", "thor_egomotion"}
     assert not any(gap["fails"] for gap in plan["missing"])
@@ -106,7 +109,7 @@ def test_a_plan_after_the_run_has_nothing_to_encode(run: Run, data: Path) -> Non
     line = (*COLOR, "--tasks", "dtd", "--data", data, "--protocol", "quick", "--seeds", 1, "--workers", 0)
     assert run("evaluate", *line).code == 0
     (row,) = json.loads(run("plan", *line, "--json").out)["plan"]
-    assert (row["to encode"], row["minutes"]) == (0, 0)
+    assert (row["to_encode"], row["minutes"]) == (0, 0)
     assert "done" in row["tasks"]
 
 
@@ -186,27 +189,39 @@ def test_a_broken_record_is_done_again_by_the_same_command(run: Run, data: Path)
     assert len(records(Path("results"))) == 1
 
 
-# Cache
-
-
-def test_the_cache_is_shown_and_cleared(run: Run, data: Path, tmp_path: Path) -> None:
-    line = ("evaluate", *COLOR, "--tasks", "dtd", "--data", data, *FAST)
-    empty = run("cache", "show", "--json")
-    assert (empty.code, json.loads(empty.out)["entries"]) == (0, [])
-    run(*line)
-    shown = json.loads(run("cache", "show", "--json").out)
-    assert Path(shown["folder"]).is_relative_to(tmp_path)
-    assert [(entry["encoder"], entry["source"], entry["images"]) for entry in shown["entries"]] == [
-        ("baseline-color", "dtd", 27)
-    ]
-    assert "baseline-color" in run("cache").out
-    assert "removed" in run("cache", "clear").out
-    assert json.loads(run("cache", "show", "--json").out)["entries"] == []
-    assert run("cache", "clear").code == 0
-    assert len(records(Path("results"))) == 1, "records are no cache"
-
-
-def test_the_cache_prints_json_like_tasks_and_encoders_do(run: Run) -> None:
-    done = run("cache", "--json")
+def test_one_reason_is_told_once_below_all_the_tasks_that_it_keeps_from_an_encoder(run: Run, small_world: Path) -> None:
+    Path("mine.py").write_text("class Mine:\n    def embed(self, images):\n        return images.mean((2, 3))\n")
+    line = ("evaluate", "--encoder", "mine.py", "--data", small_world, *FAST)
+    done = run(*line, "--tasks", "pixel,dtd")
     assert done.code == 0
-    assert json.loads(done.out)["entries"] == []
+    assert done.err.count("returns no maps, only an embedding") == 1
+    (told,) = [text for text in done.err.splitlines() if text.startswith("left out: ")]
+    assert told.startswith("left out: mine on cityscapes, egohands, ")
+    assert run(*line, "--tasks", "nyu_depth,thor_depth").err.count("FAILED: mine on nyu_depth, thor_depth\n") == 1
+
+
+def keys(facts: object) -> set[str]:
+    """Return every key at any depth."""
+    if isinstance(facts, dict):
+        return {*facts, *(key for value in facts.values() for key in keys(value))}
+    return {key for value in facts for key in keys(value)} if isinstance(facts, list) else set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "plan {color}", "evaluate {color}", "data", "data status pets nyu", "tasks", "encoders", "cache", "doctor",
+        "cache clear --dry-run", "encoders inspect weights.pt", "check mine.py", "data verify dtd --data {data}",
+        "findings --records paper2021 --format json",
+    ],
+)  # fmt: skip
+def test_keys_of_json_are_words_that_scripts_need_not_quote(run: Run, data: Path, line: str) -> None:
+    Path("mine.py").write_text("class Mine:\n    def embed(self, images):\n        return images.mean((2, 3))\n")
+    torch.save(timm.create_model("resnet18").state_dict(), "weights.pt")
+    color = " ".join([*COLOR, "--tasks dtd --data", str(data), *FAST])
+    words = line.format(color=color, data=data).split()
+    done = run(*words, *([] if "json" in words else ["--json"]))
+    found = keys(json.loads(done.out))
+    assert found
+    groups = {f"{level}-{kind}" for level in ("image", "pixel") for kind in ("semantic", "structural")}
+    assert {key for key in found - groups if not re.fullmatch(r"[A-Za-z0-9_.]+", key)} == set()

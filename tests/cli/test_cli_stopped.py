@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from commands import COLOR, FAST, Run, records
 
+import virb.api  # noqa: F401  first imported while a name is patched, it would keep the patched one
+
 pytestmark = pytest.mark.usefixtures("as_it_was")
 
 

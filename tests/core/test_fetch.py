@@ -306,8 +306,8 @@ def test_a_full_disk_is_an_error_with_the_way_out_and_the_part_is_kept(
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return super().write(block)
 
-    def opened(path: Path, mode: str) -> IO[bytes]:
-        return Full(io.FileIO(path, mode.replace("b", "")))
+    def opened(path: Path, mode: str, **given: Any) -> IO[bytes]:
+        return Full(io.FileIO(path, mode.replace("b", ""), **given))
 
     monkeypatch.setattr("virb.core.fetch.part.open", opened, raising=False)
     with pytest.raises(OutputError, match="No space left") as caught:

@@ -15,11 +15,12 @@ import torch
 
 from virb.cards.encoder import EncoderCard
 from virb.cards.encoder_names import encoder_card
+from virb.cards.submission import missing
 from virb.core.errors import OutputError, UsageError, VirbError
 from virb.records.record import read_record
 from virb.submit import make
 from virb.submit.bundle import open_bundle
-from virb.submit.card import complete, missing
+from virb.submit.card import complete
 from virb.submit.container import MANIFEST
 from virb.submit.make import Wish, make_bundle
 

@@ -102,7 +102,7 @@ def bibtex(wanted: Task) -> str:
     if not entries:
         raise UsageError(
             f"no paper is known for the data set '{wanted.dataset}' of task {wanted.name}",
-            "a data set that 'virb data' lists",
+            "an entry under its name, or with it among the keywords, in virb/cards/papers.bib",
             f"cite what the card names: {wanted.paper}",
         )
     return "\n\n".join(entries)

@@ -104,6 +104,14 @@ def _refuse_bombs(text: str, path: Path) -> None:
                 raise CardError(f"{path} {problem}", _SHAPE, _REMEDY)
 
 
+_LISTED = {
+    "tasks": "list them with 'virb tasks list'",
+    "encoders": "list them with 'virb encoders list'",
+    "datasets": "list them with 'virb data'; a new one begins with its card in virb/cards/datasets",
+}
+"""What to do about a name that no card of a kind has."""
+
+
 class Registry:
     """The cards of one kind (tasks, encoders, protocols), found by file name."""
 
@@ -119,8 +127,9 @@ class Registry:
         if name in self.names():
             return card_folder(self.kind) / f"{name}.yaml"
         known = [*self.names(), *also_known]
+        noun = "data set" if self.kind == "datasets" else self.kind.rstrip("s")
         raise UsageError(
-            f"there is no {self.kind.rstrip('s')} '{cut(name)}'{did_you_mean(name, known)}",
+            f"there is no {noun} '{cut(name)}'{did_you_mean(name, known)}",
             "one of " + ", ".join(known),
-            f"list them with 'virb {self.kind} list'" if self.kind != "protocols" else "choose one of these",
+            _LISTED.get(self.kind, "choose one of these"),
         )

@@ -1,4 +1,4 @@
-"""Contract: does a task card, an encoder card or a python-file encoder keep what virb counts on? Line by line."""
+"""Contract: does a card, or an encoder in a python file, keep what virb counts on? Line by line."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from virb.cards.dataset import DataCard
 from virb.cards.encoder import EncoderCard
 from virb.cards.encoder_names import encoder_card
 from virb.cards.select import ENCODERS, GROUPS, TASKS
+from virb.cards.submission import missing as missing_facts
 from virb.cards.task import Task
-from virb.cards.yaml_files import read_yaml
+from virb.cards.yaml_files import Registry, read_yaml
 from virb.core.errors import UsageError, VirbError
 from virb.core.paths import user_path
 from virb.core.types import Dataset
+from virb.data.common import DATASETS
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 _TASK_KEYS = {"dataset", "target", "metric", "level"}
+_DATA_KEYS = {"folders", "proof"}
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,13 @@ def check_path(text: str) -> list[Clause]:
     if path.suffix not in (".yaml", ".yml"):
         raise UsageError(
             f"{text} is neither a card nor a python file",
-            "a task card (.yaml), an encoder card (.yaml), or file.py:Name",
+            "a card (.yaml) of a task, an encoder or a data set, or file.py:Name",
             "check the path; 'virb encoders inspect FILE' looks into checkpoint files",
         )
-    return list(_task(path) if _TASK_KEYS & set(read_yaml(path)) else _encoder_card(path))
+    keys = set(read_yaml(path))
+    if keys & _DATA_KEYS:
+        return list(_data_card(path))
+    return list(_task(path) if keys & _TASK_KEYS else _encoder_card(path))
 
 
 def _try(checks: list[Clause], name: str, work: Callable[[], Found]) -> Found | None:
@@ -69,6 +76,29 @@ def _try(checks: list[Clause], name: str, work: Callable[[], Found]) -> Found | 
     return made
 
 
+def _is_taken(name: str, cards: Registry, path: Path) -> bool:
+    """Tell whether a shipped card has this name and is another: the same one may lie in a checkout too."""
+    return name in cards.names() and cards.path(name).read_bytes() != path.read_bytes()
+
+
+def _data_card(path: Path) -> Iterator[Clause]:
+    from virb.data import adapter
+    from virb.sample import DATASETS as STAND_INS
+
+    checks: list[Clause] = []
+    card = _try(checks, "the card is read", lambda: DataCard.read(path))
+    if card is not None:
+        there = card.name in DATASETS.names()
+        checks.append(
+            Clause("it lies where virb looks", "" if there else "it does not", "put it in virb/cards/datasets")
+        )
+    if card is not None and there:
+        _try(checks, "an adapter reads it", partial(adapter, card.name))
+        made = card.name in STAND_INS
+        checks.append(Clause("it has a stand-in", "" if made else "it has none", "a writer in virb/sample/sets"))
+    yield from checks
+
+
 def _task(path: Path) -> Iterator[Clause]:
     from virb.data import adapter, read_dataset
     from virb.sample import DATASETS, ensure
@@ -76,7 +106,7 @@ def _task(path: Path) -> Iterator[Clause]:
     checks: list[Clause] = []
     task = _try(checks, "the card is read", lambda: Task.read(path))
     if task is not None:
-        taken = task.name in (*TASKS.names(), *GROUPS) and path.resolve() != TASKS.path(task.name).resolve()
+        taken = task.name in GROUPS or _is_taken(task.name, TASKS, path)
         again = f"'{task.name}' is the name of a shipped task or group"
         checks.append(Clause("the name is free", again if taken else "", "rename the card and its file"))
         known = _try(checks, "its data set has an adapter", lambda: adapter(task.dataset))
@@ -119,15 +149,16 @@ def _encoder_card(path: Path) -> Iterator[Clause]:
     if card is None:
         yield from checks
         return
-    taken = card.name in ENCODERS.names() and path.resolve() != ENCODERS.path(card.name).resolve()
-    again = f"'{card.name}' is the name of a shipped encoder" if taken else ""
+    again = f"'{card.name}' is the name of a shipped encoder" if _is_taken(card.name, ENCODERS, path) else ""
     checks.append(Clause("the name is free", again, "rename the card and its file"))
-    missing = [key for key in ("method", "family", "pretraining") if not getattr(card, key)]
-    said = f"{', '.join(missing)} not said" if missing else ""
+    unsaid = [key for key in ("method", "family", "pretraining") if not getattr(card, key)]
+    said = f"{', '.join(unsaid)} not said" if unsaid else ""
     checks.append(Clause("it says what plots group by", said, "method, family and pretraining, in the card"))
     unknown = sorted(set(card.from_memory) - card.model_fields_set - set(card.facts))
     said = f"{', '.join(unknown)} is not in the card" if unknown else ""
     checks.append(Clause("from_memory names facts of the card", said, "name keys that the card has"))
+    gaps = missing_facts(card)
+    checks.append(Clause("it can be submitted" + (f" once it says {', '.join(gaps)} too" if gaps else "")))
     if card.origin.facts.library:  # a name is checked without fetching its weights
         from virb.encode.load import check_encoder
 

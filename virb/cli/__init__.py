@@ -24,11 +24,14 @@ from virb.cli.plot import plot_app
 from virb.cli.printing import say
 from virb.cli.run import evaluate, plan
 from virb.cli.show import show
+from virb.cli.streams import careful
 from virb.cli.submit import reproduce, submit, verify
-from virb.core import once, stopping
+from virb.core import once, stopping, trust
 from virb.core.errors import VirbError
 
 _INTERRUPTED = 130
+_DEBUG, _TRUST = _ANYWHERE = ("--debug", "--trust-cache")
+"""What may stand before a command's name or anywhere after it."""
 
 app = typer.Typer(
     name="virb",
@@ -74,7 +77,10 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Show tracebacks.")] = False,
+    trust_cache: Annotated[
+        bool, typer.Option(_TRUST, help=f"Use the cache though others may write to it; so does {trust.TRUST}=1.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
@@ -91,10 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:  # a process of its own
         sys.excepthook = _tell
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
-    ordered = [*(["--debug"] if debug else []), *(item for item in given if item != "--debug")]
-    with stopping.heeded():
-        return _run(ordered, debug)
+    first = [item for item in _ANYWHERE if item in given]
+    ordered = [*first, *(item for item in given if item not in first)]
+    with careful(), stopping.heeded(), trust.trusting(_TRUST in first):
+        return _run(ordered, _DEBUG in first)
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

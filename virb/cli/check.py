@@ -12,10 +12,10 @@ from virb.cli.printing import say
 
 
 def check(
-    path: Annotated[str, typer.Argument(help="A task card, an encoder card, or file.py:Name.")],
+    path: Annotated[str, typer.Argument(help="A card of a task, an encoder or a data set, or file.py:Name.")],
     json_output: Json = False,
 ) -> None:
-    """Tell whether a task card, an encoder card or an encoder in a python file keeps the contract, line by line."""
+    """Tell whether a card, or an encoder in a python file, keeps the contract, line by line."""
     from virb.checks.contract import check_path
 
     found = check_path(path)

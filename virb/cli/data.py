@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from virb.cli.options import Data, Json, Sample
-from virb.cli.printing import columns, json_asked, say
+from virb.cli.printing import columns, json_asked, keyed, say
 from virb.core.errors import UsageError, did_you_mean
 from virb.core.paths import data_folder, user_path
 
@@ -202,7 +202,7 @@ def _facts(row: ShelfRow) -> dict[str, Any]:
         "sample": row.sample,
         "folder": str(row.folder) if row.folder else None,
         "counts": dict(row.counts),
-        "usual_counts": dict(row.card.counts),
+        "usual_counts": keyed(row.card.counts),
         "notes": list(row.notes),
         "problem": row.problem,
         "size": row.card.size,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -30,6 +31,11 @@ def show_card(card: Any, json_output: bool) -> None:
 
     content = card.model_dump(mode="json", exclude_defaults=not json_output)
     say(json.dumps(content, indent=1) if json_output else yaml.safe_dump(content, sort_keys=False).rstrip())
+
+
+def keyed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts under keys that scripts need not quote: `image set` becomes `image_set`."""
+    return {re.sub(r"\W+", "_", name): value for name, value in facts.items()}
 
 
 def columns(rows: Sequence[dict[str, Any]]) -> str:

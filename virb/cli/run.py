@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from virb.cli.arguments import Arguments, takes
-from virb.cli.printing import columns, indent, say
+from virb.cli.printing import columns, indent, keyed, say
 from virb.core.errors import Unsuited, VirbError
 
 if TYPE_CHECKING:
@@ -49,11 +49,13 @@ def evaluate(asked: Arguments) -> None:
     try:
         run(cards, selection, options, progress, report, first)
     finally:
-        if asked.json_output:
-            say(api.frame(report).to_json(orient="records", indent=1))
-        elif report.records or report.resumed:
-            say(_summary(report))
-        _explain(report, options)
+        try:
+            if asked.json_output:
+                say(api.frame(report).to_json(orient="records", indent=1))
+            elif report.records or report.resumed:
+                say(_summary(report))
+        finally:
+            _explain(report, options)
     if report.failures or not (report.records or report.resumed):
         raise typer.Exit(1)
 
@@ -108,7 +110,7 @@ def _print_plan(rows: list[dict[str, Any]], missing: Sequence[Missing], json_out
     """Print what would run, and what would not."""
     gaps = [{"task": gap.task.name, "fails": gap.failed, "reason": str(gap.error)} for gap in missing]
     if json_output:
-        say(json.dumps({"plan": rows, "missing": gaps}, indent=1))
+        say(json.dumps({"plan": list(map(keyed, rows)), "missing": gaps}, indent=1))
         return
     total = sum(row["minutes"] for row in rows)
     say(
@@ -176,18 +178,24 @@ def _summary(report: Report) -> str:
 
 def _explain(report: Report, options: Options) -> None:
     """Say what did not run and why, also when the run was stopped."""
-    for gap in report.skipped:
-        where = " on ".join(filter(None, (gap.encoder, gap.task.name)))
-        say(f"\nleft out: {where}\n{indent(str(gap.error))}", err=True)
-    for failure in report.failures:
-        where = " on ".join(filter(None, (failure.encoder, failure.task)))
-        message = str(failure.error) if isinstance(failure.error, VirbError) else _unexpected(failure.error)
-        say(f"\nFAILED: {where}\n{indent(message)}", err=True)
+    _explain_each("left out", [(gap.encoder, gap.task.name, gap.error) for gap in report.skipped])
+    _explain_each("FAILED", [(failure.encoder, failure.task, failure.error) for failure in report.failures])
     done = len(report.records) + len(report.resumed)
     if done:
         say(f"\n{done} record{'s' * (done > 1)} in {options.out / 'records'}", err=True)
     elif report.skipped and not report.failures:
         say("\nNothing could run.", err=True)
+
+
+def _explain_each(what: str, happened: Sequence[tuple[str, str, Exception]]) -> None:
+    """Print each reason once, below all the tasks that it kept from an encoder."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for encoder, task, error in happened:
+        message = str(error) if isinstance(error, VirbError) else _unexpected(error)
+        tasks.setdefault((encoder, message), []).append(task)
+    for (encoder, message), names in tasks.items():
+        where = " on ".join(filter(None, (encoder, ", ".join(filter(None, names)))))
+        say(f"\n{what}: {where}\n{indent(message)}", err=True)
 
 
 def _unexpected(error: Exception) -> str:

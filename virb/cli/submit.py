@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from virb.cli.options import Data, Device, Json, Sample, Workers
-from virb.cli.printing import columns, say
+from virb.cli.printing import columns, keyed, say
 from virb.core.errors import UsageError, VirbError
 from virb.core.text import clean, many
 
@@ -40,7 +40,7 @@ def submit(
         raise UsageError(f"--out {out}", "a file whose name ends in .zip", f"use --out {out.with_suffix('.zip')}")
     if out.exists() and not force:
         raise UsageError(f"{out} is there already", "a new file", "choose another with --out, or add --force")
-    card = complete(encoder_card(encoder), _ask if sys.stdin.isatty() else None)
+    card = complete(encoder_card(encoder), _ask if sys.stdin and sys.stdin.isatty() else None)
     from virb.submit.make import Wish, make_bundle
 
     made = make_bundle(card, records, out, Wish(fingerprint, pixel_heads, with_weights, weights_url))
@@ -172,7 +172,7 @@ def _show(given: Record, now: Record, json_output: bool) -> None:
     rows = differences(given, now)
     same, sentence = judgement(given, now)
     if json_output:
-        found: dict[str, Any] = {row.name: {"recorded": row.recorded, "now": row.now} for row in rows}
+        found = keyed({row.name: {"recorded": row.recorded, "now": row.now} for row in rows})
         say(json.dumps({"same": same, "judgement": sentence, "facts": found}, indent=1))
     else:
         table = [

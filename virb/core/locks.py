@@ -18,11 +18,15 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from virb.core import stopping
 from virb.core.digest import digest
-from virb.core.paths import cache_folder
+from virb.core.paths import cache_folder, not_followed
+from virb.core.text import shown
+from virb.core.trust import make_private
 
 log = logging.getLogger(__name__)
 
 _POLL = 0.1
+_LONGEST, _SHOWN = 300, 64
+"""Bytes that are read of who holds a lock, and columns of its host's name."""
 Say = Callable[[str], None]
 
 
@@ -79,7 +83,8 @@ def _open(path: Path) -> BaseFileLock:
 def _taken(lock: BaseFileLock, path: Path) -> bool:
     """Try to take a lock; where there are none to be had, go on as if it were ours."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent.parent)
+        make_private(path.parent)
         lock.acquire(blocking=False)
     except Timeout:
         return False
@@ -88,7 +93,7 @@ def _taken(lock: BaseFileLock, path: Path) -> bool:
         log.warning("no locks in %s (%s): processes that run at once may do the same work", path.parent, reason)
         return True
     with suppress(OSError):
-        _note(path).write_text(f"{os.getpid()} {platform.node()}")
+        _sign(_note(path))
     return True
 
 
@@ -96,10 +101,20 @@ def _note(path: Path) -> Path:
     return path.with_suffix(".holder")
 
 
+def _sign(note: Path) -> None:
+    """Say who we are in a new file: what lies under this name may be a link to another."""
+    note.unlink(missing_ok=True)
+    with open(note, "x") as stream:
+        stream.write(f"{os.getpid()} {platform.node()}")
+
+
 def _holder(path: Path) -> str:
-    """Return who holds a lock, as far as it has said."""
+    """Return who holds a lock, as far as it has said; others may have written anything there."""
     try:
-        pid, _, host = _note(path).read_text().partition(" ")
-    except (OSError, ValueError):
+        with open(_note(path), "rb", opener=not_followed) as stream:
+            pid, _, host = stream.read(_LONGEST).decode().partition(" ")
+    except (OSError, ValueError, TypeError):  # a pipe that nobody writes to gives nothing at all
         return "another process"
-    return f"process {pid}" + ("" if host == platform.node() else f" on {host}")
+    if not (pid.isascii() and pid.isdigit()):
+        return "another process"
+    return f"process {pid}" + ("" if host == platform.node() else f" on {shown(host, _SHOWN)}")

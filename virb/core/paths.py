@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -115,6 +116,19 @@ def try_writing(folder: Path) -> None:
             probe.write_text("virb")
         finally:
             probe.unlink(missing_ok=True)
+
+
+def not_followed(path: str, flags: int) -> int:
+    """Open a file that has a fixed name, for `open(..., opener=...)`: never through a link, nor waiting for a pipe.
+
+    Whoever may write to the folder could have put a link there, to a file that is none of virb's.
+    """
+    try:
+        return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "it is a link, and is not followed", path) from error
+        raise
 
 
 @contextmanager

@@ -129,7 +129,8 @@ class Relay:
 
 def choose() -> Progress:
     """Return bars on a terminal and plain lines elsewhere."""
-    return Bars() if sys.stderr.isatty() and sys.stdout.isatty() else Lines()
+    streams = (sys.stderr, sys.stdout)  # each is None where it was closed
+    return Bars() if all(one is not None and one.isatty() for one in streams) else Lines()
 
 
 def _pace(done: int, total: int, seconds: float, unit: str) -> str:

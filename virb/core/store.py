@@ -22,6 +22,7 @@ import numpy as np
 from virb.core.errors import DamagedEntry, OutputError
 from virb.core.locks import Say, held, lock_path, remove_free
 from virb.core.paths import explain_write_errors, replace_folder, sweep, temporary_beside, write_whole
+from virb.core.trust import make_private
 
 if TYPE_CHECKING:
     import torch
@@ -79,6 +80,21 @@ class Store:
         for path in (self.folder.parent / "locks").glob("*.lock"):
             remove_free(path)
         return freed
+
+    def remove(self, entries: Iterable[Entry]) -> tuple[int, list[Entry]]:
+        """Remove these entries; return the bytes set free, and those that stay because another process is at them."""
+        freed, left = 0, []
+        for entry in entries:
+            lock = self._lock(entry.key)
+            with held(lock, "uses it", wait=False) as mine:
+                if mine:
+                    with explain_write_errors(entry.folder), suppress(FileNotFoundError):
+                        shutil.rmtree(entry.folder)
+                        freed += entry.bytes
+                else:
+                    left.append(entry)
+            remove_free(lock)
+        return freed, left
 
     def evict(self, keep: str) -> None:
         """Drop the least recently used entries until the rest fits; the one in use stays."""
@@ -146,7 +162,7 @@ class Store:
         if (whole or array.nbytes <= _WHOLE) and not checked.sound(np.arange(rows)):
             return None
         with suppress(OSError):  # somebody else's cache may be read-only: only the order of eviction suffers
-            os.utime(folder / _MARKER)
+            os.utime(folder / _MARKER, follow_symlinks=os.utime not in os.supports_follow_symlinks)
         return checked
 
     def write(self, key: str, chunks: Iterable[Mapping[str, np.ndarray]], facts: dict[str, object]) -> None:
@@ -154,7 +170,8 @@ class Store:
         place = self.folder / key
         temporary = temporary_beside(place)
         with explain_write_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_private(self.folder.parent)
+            make_private(self.folder)
             sweep(self.folder)
             temporary.mkdir()
         try:

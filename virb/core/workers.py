@@ -6,6 +6,7 @@ nothing of the caller's main module, which may be a pipe, a notebook or a script
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -15,12 +16,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import ModuleType
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from virb.core import stopping
 from virb.core.errors import VirbError
 
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+log = logging.getLogger(__name__)
+
+_ROOM = "make room in /dev/shm (docker run --shm-size=2g), or use --workers 0"
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
@@ -68,10 +77,57 @@ def spread_over(
 
 
 def batches(loader: Iterable[Result]) -> Iterator[Result]:
-    """Yield what a DataLoader yields; while it forks its workers, a Ctrl-C would be printed and forgotten."""
+    """Yield what a DataLoader yields; while it forks its workers, a Ctrl-C would be printed and forgotten.
+
+    Where processes have no means to talk to each other, as in a full /dev/shm, this one does their work.
+    """
+    if getattr(loader, "num_workers", 0) and (reason := _mute()):
+        log.warning("no processes that read (%s): this one reads by itself, which is slower; %s", reason, _ROOM)
+        cast(Any, loader).num_workers = 0
     with stopping.deferred():
         running = iter(loader)
-    yield from running
+    for batch in running:
+        yield _unpacked(batch) if isinstance(batch, Piped) else batch
+
+
+@dataclass(frozen=True)
+class Piped:
+    """A batch that goes from a worker to its parent through a pipe: arrays do, tensors would want shared memory."""
+
+    array: np.ndarray
+
+
+def handed_over(batch: torch.Tensor) -> torch.Tensor | Piped:
+    """Return a worker's batch in shared memory or, where that is full, as one that goes through a pipe.
+
+    Left to itself, torch shares in a thread whose errors nobody hears: the parent would wait for ever.
+    """
+    from torch.utils.data import get_worker_info
+
+    if get_worker_info() is None:  # nobody to hand it over to
+        return batch
+    try:
+        batch.share_memory_()  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        return Piped(batch.numpy())
+    return batch
+
+
+def _unpacked(batch: Piped) -> Any:
+    """Return a batch as its worker made it."""
+    import torch
+
+    log.warning("shared memory is full: what processes read goes through pipes, which is slower; %s", _ROOM)
+    return torch.from_numpy(batch.array)
+
+
+def _mute() -> str:
+    """Return why no process could be talked to, if so: their locks lie in shared memory too."""
+    try:
+        multiprocessing.Lock()
+    except OSError as error:
+        return f"shared memory: {error.strerror or error}"
+    return ""
 
 
 def worker_count(asked: int | None) -> int:

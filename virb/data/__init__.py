@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from virb.core.errors import CardError, did_you_mean
@@ -26,10 +27,18 @@ def adapter(name: str) -> Adapter:
         raise CardError(
             f"no adapter reads the data set '{name}'{did_you_mean(name, known)}",
             "one of " + ", ".join(known),
-            "correct 'dataset' in the task card, or add an adapter under virb/data/sets",
+            f"correct 'dataset' in the task card, or add the card virb/cards/datasets/{name}.yaml and an adapter in "
+            "virb/data/sets (CONTRIBUTING.md, 'A new task')",
         )
     module, _, function = (data_card(name).adapter or f"{name}:read").partition(":")
-    made: Adapter = getattr(import_module(f"virb.data.sets.{module}"), function)
+    whole = f"virb.data.sets.{module}"
+    made: Adapter | None = getattr(import_module(whole), function, None) if find_spec(whole) else None
+    if made is None:
+        raise CardError(
+            f"the card of the data set '{name}' is there, and nothing reads it",
+            f"a function '{function}' in virb/data/sets/{module}.py",
+            "add it, or name another module and function under 'adapter' in the card",
+        )
     return made
 
 

@@ -17,7 +17,7 @@ from virb.core.errors import DataError
 from virb.core.files import read_bytes
 from virb.core.stopping import settle_worker
 from virb.core.types import Pool
-from virb.core.workers import batches
+from virb.core.workers import Piped, batches, handed_over
 from virb.data.formats.claims import odd_scans, too_large
 from virb.data.pictures import explained, picture_size, read_rgb, rgb_pixels
 
@@ -92,9 +92,9 @@ class _Readable(TorchDataset[tuple[int, DataError | None]]):
         return row, None
 
 
-def _collate(items: list[torch.Tensor | DataError]) -> torch.Tensor | DataError:
+def _collate(items: list[torch.Tensor | DataError]) -> torch.Tensor | Piped | DataError:
     errors = [item for item in items if isinstance(item, DataError)]
-    return errors[0] if errors else torch.stack([item for item in items if isinstance(item, torch.Tensor)])
+    return errors[0] if errors else handed_over(torch.stack([item for item in items if isinstance(item, torch.Tensor)]))
 
 
 def read_image(pool: Pool, row: int) -> torch.Tensor:

@@ -12,6 +12,7 @@ from virb.core.errors import CheckpointError, UsageError
 from virb.core.fetch import download
 from virb.core.paths import cache_folder, is_file
 from virb.core.progress import Progress
+from virb.core.trust import check_cache
 
 
 def weights_folder() -> Path:
@@ -31,6 +32,8 @@ def weights_place(card: EncoderCard) -> Path:
 def local(card: EncoderCard) -> EncoderCard:
     """Return the card with its weights as a file that is there, or say how to get it."""
     place = weights_place(card)
+    if card.address is not None:
+        check_cache()
     if is_file(place):
         return card.model_copy(update={"weights": str(place)})
     if card.address is None:
@@ -54,6 +57,7 @@ def fetch_weights(card: EncoderCard, progress: Progress | None = None) -> Path:
             "weights: https://...",
             "put the file where the card says, or give the card an address",
         )
+    check_cache()
     return download(
         card.address,
         weights_place(card),

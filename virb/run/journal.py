@@ -17,6 +17,7 @@ from pathlib import Path
 
 from virb.core import once, stopping
 from virb.core.locks import held, lock_path
+from virb.core.paths import not_followed
 from virb.core.progress import Advance, Progress
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Journal:
 
     def _append(self, place: Path, line: bytes) -> None:
         """Write a line in one call, at the end wherever that is by now; after a cut line, begin a new one."""
-        file = os.open(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        file = not_followed(str(place), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             written = os.write(file, b"\n" + line if self.failed else line)
             self.failed = written < len(line)
@@ -83,7 +84,7 @@ def _cut(place: Path) -> bool:
     Another process may be writing: only the byte that was the last counts, and a line half there is looked at again.
     """
     try:
-        with open(place, "rb") as stream:
+        with open(place, "rb", opener=not_followed) as stream:
             for pause in (0.0, 0.05):
                 time.sleep(pause)
                 stream.seek(-1, os.SEEK_END)

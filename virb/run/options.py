@@ -11,6 +11,7 @@ from virb.cards.protocol import Protocol
 from virb.cards.select import protocol
 from virb.core.errors import MissingData, UsageError
 from virb.core.paths import cache_folder, data_folder, user_path
+from virb.core.trust import check_cache
 from virb.data.images import default_workers
 from virb.encode.cache import Cache
 from virb.encode.features import PRECISIONS
@@ -90,11 +91,13 @@ class Asked:
     def options(self) -> Options:
         """Return checked options; the sample world brings its own folder and the quick protocol."""
         self._check_numbers()
+        check_cache()
         return self._over(self._root())
 
     def without_data(self) -> Options:
         """Return checked options of what needs no data folder."""
         self._check_numbers()
+        check_cache()
         return self._over(Path())
 
     def _over(self, root: Path) -> Options:

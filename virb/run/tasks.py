@@ -201,8 +201,9 @@ def askable(encoder: Encoder, prepared: Sequence[Prepared]) -> tuple[list[Prepar
         return list(prepared), []
     name, expected = encoder.card.name, "an encoder that returns maps [N, C, h, w] beside its embedding"
     remedy = "choose --tasks image, or give it maps: a module that returns [N, C, h, w], a class with maps()"
-    found = f"needs maps, and encoder {name} returns no maps, only an embedding"
-    dense = [item for item in prepared if item.task.level == "pixel"]
-    errors = [Unsuited(f"task {item.task.name} {found}", expected, remedy) for item in dense]
-    gaps = [Missing(item.task, error, item.named, name) for item, error in zip(dense, errors, strict=True)]
+    # One text for all of them, so that it is told once.
+    error = Unsuited(
+        f"pixel-wise tasks need maps, and encoder {name} returns no maps, only an embedding", expected, remedy
+    )
+    gaps = [Missing(item.task, error, item.named, name) for item in prepared if item.task.level == "pixel"]
     return [item for item in prepared if item.task.level != "pixel"], gaps

@@ -15,7 +15,8 @@ from typing import TypeAlias
 
 from virb.core.errors import OutputError, UsageError, nearest
 from virb.core.locks import held, lock_path
-from virb.core.paths import cache_folder, explain_write_errors, is_stray, sweep, temporary_beside, write_whole
+from virb.core.paths import explain_write_errors, is_stray, sweep, temporary_beside, write_whole
+from virb.core.trust import check_cache
 from virb.data.classes import SAMPLE_MARKER
 from virb.data.common import is_sample, sample_markers
 from virb.sample.crew import Done, Make, Runner, crew, crew_size, write_file
@@ -67,7 +68,7 @@ def ensure(
     chosen = _checked(names, size, difficulty, workers)
     size = float(size)
     harder = "" if difficulty == 1 else f"-difficulty{difficulty:g}"
-    root = folder or cache_folder() / "sample" / f"v{VERSION}-size{size:g}-seed{seed}{harder}"
+    root = folder or check_cache() / "sample" / f"v{VERSION}-size{size:g}-seed{seed}{harder}"
     orders = [_Order(name, Path(root), size, seed, float(difficulty)) for name in chosen]
     sweep(Path(root))
     if not all(map(_is_whole, orders)):

@@ -34,7 +34,7 @@ def test_a_teacher_is_taken_and_a_student_can_be_asked_for(tmp_path: Path, capsy
         assert main(["encoders", "inspect", str(path), "--json", *more]) == 0
         reports.append(json.loads(capsys.readouterr().out))
     assert [report["container"] for report in reports] == ["torch zip: teacher", "torch zip: student"]
-    assert reports[0]["also there"] == ["student.module.backbone."]
+    assert reports[0]["also_there"] == ["student.module.backbone."]
     assert reports[0]["fingerprint"] != reports[1]["fingerprint"]
 
 
@@ -72,3 +72,16 @@ def test_a_mistake_is_answered_in_three_parts(
     printed = capsys.readouterr().err
     assert words in printed
     assert "What to do:" in printed
+
+
+def test_how_many_tensors_match_is_one_number_in_the_report_and_in_the_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = dict(resnet().state_dict())
+    del state["layer1.0.bn1.running_var"]
+    path = saved(tmp_path / "weights.pth", state)
+    assert main(["encoders", "inspect", str(path), "--json"]) == 1
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert f"{report['matched']} of {report['backbone']} backbone tensors match" in printed.err
+    assert report["backbone"] - report["matched"] == len(report["missing"]) == 1

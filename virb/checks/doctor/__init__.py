@@ -7,7 +7,7 @@ from pathlib import Path
 
 from virb.checks.doctor.check import Diagnosis, note
 from virb.checks.doctor.machine import device, disk, memory, shared_memory, threads, versions
-from virb.checks.doctor.places import cache_health, data_health, records_health, writable
+from virb.checks.doctor.places import cache_health, cache_place, data_health, records_health, writable
 
 __all__ = ["Diagnosis", "examine"]
 
@@ -16,7 +16,7 @@ def examine(data: Path | None, out: Path, cache: Path) -> Iterator[Diagnosis]:
     """Yield every check in turn, the slowest last; one that fails itself says so and the others go on."""
     checks: dict[str, Callable[[], Diagnosis]] = {
         "versions": versions,
-        "cache folder": lambda: writable("cache folder", cache, "set $VIRB_CACHE to a folder that you may write to"),
+        "cache folder": lambda: cache_place(cache),
         "results folder": lambda: writable("results folder", out, "choose another folder with --out"),
         "disk": lambda: disk(cache, out),
         "memory": memory,

@@ -16,6 +16,8 @@ _GIB = 1 << 30
 _LEAST_MEMORY, _GOOD_MEMORY = 1 * _GIB, 4 * _GIB
 _LEAST_DISK, _GOOD_DISK = 256 << 20, 5 * _GIB
 _GOOD_SHARED = 512 << 20
+_BUSY = 0.5
+"""The share of the cores that others may take before it is worth a word."""
 _GROUP = Path("/sys/fs/cgroup")
 """Where Linux keeps the limits of a container."""
 _SHOWN = ("torch", "torchvision", "timm", "numpy")
@@ -125,7 +127,20 @@ def threads() -> Diagnosis:
     most = share or cores
     if (int(asked) if asked else cores) > max(1, most):
         return note("threads", text, f"export OMP_NUM_THREADS={max(1, int(most))}: more threads than cores are slower")
+    load = _load()
+    text += "" if load is None else f", load {load:.1f}"
+    spare = max(1, int(most - (load or 0)))
+    if (load or 0) >= _BUSY * cores and (int(asked) if asked else cores) > spare:
+        return note("threads", text, f"others use this machine: wait for them, or export OMP_NUM_THREADS={spare}")
     return well("threads", text)
+
+
+def _load() -> float | None:
+    """Return how many processes ran or wanted to, on average over the last minute, if this system tells."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
 
 
 def _share() -> float | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from virb.cards.yaml_files import Registry
 from virb.checks.doctor.check import Diagnosis, gib, note, stop, well
+from virb.core import trust
 from virb.core.errors import DataError, MissingData, OutputError
 from virb.core.locks import free
 from virb.core.paths import data_folder, try_writing
@@ -27,6 +28,17 @@ def writable(name: str, folder: Path, remedy: str) -> Diagnosis:
             if place.is_dir():
                 place.rmdir()
     return well(name, f"{folder} can be written to")
+
+
+def cache_place(cache: Path) -> Diagnosis:
+    """Write a file in the cache, and look who else may."""
+    found = writable("cache folder", cache, "set $VIRB_CACHE to a folder that you may write to")
+    reason = trust.doubt(cache)
+    if not reason or found.state == "stop":
+        return found
+    if trust.trusted():
+        return note(found.name, f"{found.text}; {reason}, and is trusted", f"{trust.TRUST} or --trust-cache says so")
+    return stop(found.name, f"{found.text}; {reason}", trust.remedy(cache))
 
 
 def cache_health(cache: Path) -> Diagnosis:

@@ -14,7 +14,7 @@ from virb.core.errors import DataError
 from virb.core.fetch.disk import explain_disk
 from virb.core.fetch.web import plain
 from virb.core.files import read_bytes
-from virb.core.paths import write_whole
+from virb.core.paths import not_followed, write_whole
 
 if sys.platform != "win32":
     import fcntl
@@ -67,7 +67,7 @@ def claimed(path: Path) -> Iterator[PartFile]:
     while True:
         with ExitStack() as stack:
             with explain_disk(path):
-                stream = stack.enter_context(open(path, "ab"))
+                stream = stack.enter_context(open(path, "ab", opener=not_followed))
             _lock(stream, path)
             try:
                 same = os.path.samestat(os.fstat(stream.fileno()), path.stat())

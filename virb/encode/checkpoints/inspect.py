@@ -28,7 +28,8 @@ class Inspection:
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts for scripts."""
-        return {**self.facts, "error": self.error.found if self.error else None}
+        named = {name.replace(" ", "_"): value for name, value in self.facts.items()}
+        return {**named, "error": self.error.found if self.error else None}
 
     def text(self) -> str:
         """Return the facts as lines."""
@@ -41,7 +42,7 @@ def inspect(card: EncoderCard, understood: Understanding) -> Inspection:
     one = understood.matching
     mean, std, notes = view(understood)
     said = facts_of(understood, notes)
-    wanted = [name for name in one.wanted if not name.endswith("num_batches_tracked")]
+    matched, wanted = one.fitting
     facts: dict[str, Any] = {
         "file": str(understood.path),
         "container": said.container,
@@ -49,8 +50,8 @@ def inspect(card: EncoderCard, understood: Understanding) -> Inspection:
         "naming": said.naming,
         "architecture": str(one.architecture),
         "tensors": len(understood.contents.tensors),
-        "backbone": len(wanted),
-        "matched": len(wanted) - len(one.missing) - len([name for name in one.reshaped if name in wanted]),
+        "backbone": wanted,
+        "matched": matched,
         "missing": [understood.describe(name) for name in one.missing],
         "reshaped": [understood.describe(name) for name in one.reshaped],
         "unexpected": [understood.describe(name) for name in one.unexpected],

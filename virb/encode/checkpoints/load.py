@@ -44,21 +44,21 @@ def check(understood: Understanding) -> None:
     one, faults = understood.matching, understood.faults()
     if faults:
         parts = [f"{len(names)} {label} ({_some(understood, names)})" for label, names in faults]
-        fits = len(one.wanted) - len(one.missing) - len(one.reshaped)
+        fits, wanted = one.fitting
         kind = "as --arch or the card says" if understood.request.arch else "the nearest architecture"
         raise CheckpointError(
             f"{understood.path} does not fill {one.architecture}, {kind}: {fits} of "
-            f"{len(one.wanted)} backbone tensors match; {'; '.join(parts)}",
+            f"{wanted} backbone tensors match; {'; '.join(parts)}",
             f"every backbone tensor of {one.architecture}, behind the prefix '{cut(one.candidate.prefix)}'",
             _remedy(understood),
         )
     taken = {name: one.found[name] for name in one.wanted if name in one.found and name not in understood.allowed}
     _check_types(understood, taken)
     size = _file_size(understood.path, understood)
-    wanted = sum(stored.size * _itemsize(stored.dtype) for stored in taken.values())
-    if wanted > size + SLACK:
+    needed = sum(stored.size * _itemsize(stored.dtype) for stored in taken.values())
+    if needed > size + SLACK:
         raise unusable(
-            understood.path, f"its tensors share their numbers: they would take {wanted:,} bytes and it has {size:,}"
+            understood.path, f"its tensors share their numbers: they would take {needed:,} bytes and it has {size:,}"
         )
 
 

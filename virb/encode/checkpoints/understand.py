@@ -68,6 +68,13 @@ class Matching:
         return [name for name, shape in self.wanted.items() if name in self.found and self.found[name].shape != shape]
 
     @cached_property
+    def fitting(self) -> tuple[int, int]:
+        """How many backbone tensors match, of how many; counters of batches, which many files lack, are none."""
+        counted = [name for name in self.wanted if not name.endswith("num_batches_tracked")]
+        faulty = {*self.missing, *self.reshaped}
+        return len([name for name in counted if name not in faulty]), len(counted)
+
+    @cached_property
     def unexpected(self) -> list[str]:
         """Tensors among the backbone's that belong to none of its layers, and to no known head."""
         return [name for name in self._beside if not _HEADS.fullmatch(name) and not _COMPUTED.fullmatch(name)]
