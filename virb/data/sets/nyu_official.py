@@ -40,8 +40,8 @@ def read_official(folder: Path, share: float, raw: bool = False) -> Dataset:
     """
     path, card = folder / DEPTHS_FILE, data_card("nyu")
     count, scenes = _count(path), _scenes(path)
-    if raw and _part(path, _RAW).shape != _part(path, "depths").shape:
-        raise DataError(f"{path} holds {_RAW} {_part(path, _RAW).shape}", f"{count} x 640 x 480", REMEDY)
+    if raw and (found := _described(path, _RAW)) != _described(path, "depths"):
+        raise DataError(f"{path} holds {_RAW} {found[0]} of {found[1]}", f"{count} x 640 x 480, as its depths", REMEDY)
     numbers = _numbers(folder / _SPLITS_FILE, count)
     ids = tuple(f"{row + 1:04d}" for row in range(count))
     pool = Pool("nyu_labeled", ids, (path,) * count, tuple(range(count)), read_picture)
