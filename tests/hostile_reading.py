@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import shutil
-import signal
 import sys
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +21,7 @@ from hostile_archives import BOMBS
 from hostile_data import GROWN, archives, harmed, matrices, pickles, pictures, sealed, swapped, worded
 from hostile_pictures import CLAIMS, HEAVY
 from hostile_servers import ANSWERS, ENDLESS, TAKEN, answering
+from limits import bound, measured, memory
 from test_fuzz import LABELLED, label_files, read_some
 
 from virb.core.errors import VirbError
@@ -39,8 +37,8 @@ from virb.data.sets import cifar
 Work = Callable[[], object]
 SECONDS, MEMORY = 10.0, 1 << 30
 """Processor time and bytes above the idle process that one input may take."""
-_ROOM = 3 << 29
-"""Bytes of address space above the idle process."""
+_ROOM, _LONGEST = 3 << 29, 300
+"""Bytes of address space above the idle process, and seconds after which it ends itself."""
 
 
 @dataclass(frozen=True)
@@ -210,23 +208,13 @@ def cases(kind: str, world: Path, folder: Path, count: int) -> Iterator[Case]:
     return {"pictures": picture_cases, "archives": archive_cases, "servers": server_cases}[kind](folder, count)
 
 
-def memory(field: str) -> int:
-    """Return a number of bytes that the system tells of this process."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f"{field}:"))
-
-
-def measured(case: Case, idle: int) -> tuple[str, float, int]:
-    """Read one input; return what went wrong, seconds of the processor, and bytes above the idle process."""
-    Path("/proc/self/clear_refs").write_text("5")  # the highest mark begins anew
-    started, fault = time.process_time(), ""
-    signal.alarm(300)
+def fault_of(case: Case) -> str:
+    """Read one input; return what went wrong."""
     try:
         case.work()
     except BaseException:
-        fault = traceback.format_exc()
-    signal.alarm(0)
-    return fault, time.process_time() - started, memory("VmHWM") - idle
+        return traceback.format_exc()
+    return ""
 
 
 def main(world: Path, folder: Path, kinds: dict[str, int]) -> dict[str, Any]:
@@ -237,13 +225,12 @@ def main(world: Path, folder: Path, kinds: dict[str, int]) -> dict[str, Any]:
     for dataset, target in LABELLED:  # what is read first loads what reads it
         read_some(world, dataset, target)
     idle = memory("VmRSS")
-    bound = memory("VmSize") + _ROOM
-    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    bound(_ROOM)
     for kind, count in kinds.items():
         for case in cases(kind, world, folder, count):
             (folder / "now").write_text(f"{kind} {case.name}")  # who ends this process is found here
-            fault, seconds, size = measured(case, idle)
-            read += 1
+            fault, seconds, peak = measured(lambda case=case: fault_of(case), _LONGEST)
+            size, read = peak - idle, read + 1
             slowest, largest = max(slowest, (case.name, seconds), key=last), max(largest, (case.name, size), key=last)
             if fault or seconds > SECONDS or size > MEMORY:
                 faults.append(f"{kind} {case.name}: {seconds:.1f} s, {size >> 20} MiB\n{fault}")

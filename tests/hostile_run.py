@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import json
-import resource
-import signal
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 import hostile
 from fuzzing import refusal
 from hostile_inputs import hostile_input, sound
+from limits import bound, measured, memory
 
 from virb.cards.dataset import DataCard
 from virb.cards.encoder_names import encoder_card
@@ -30,11 +28,6 @@ LONGEST = 60
 """Seconds after which the process ends itself."""
 EMPTIES = "very many empty tensors"
 KINDS = {"tasks": Task, "protocols": Protocol, "datasets": DataCard}
-
-
-def memory(name: str) -> int:
-    """Return what Linux tells of this process's memory, in bytes."""
-    return next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith(name))
 
 
 def use(path: Path) -> None:
@@ -88,23 +81,17 @@ def main(folder: Path, asked: list[str]) -> None:
     warm.write_bytes(sound()["zip"])
     inspect_file(encoder_card(str(warm)))  # what code and libraries take is there before
     refusal(lambda: check_encoder(encoder_card("random:resnet18")))
-    resource.setrlimit(resource.RLIMIT_AS, (memory("VmSize") + SPARE,) * 2)
+    bound(SPARE)
     for name, ending, content in files(asked):
         path = place_of(folder, ending)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         size = len(content)
         del content
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        held, started = memory("VmRSS"), time.process_time()
-        signal.alarm(LONGEST)
-        came, letters = outcome(path)
-        signal.alarm(0)
-        row = {"name": name, "bytes": size, "seconds": round(time.process_time() - started, 2)}
-        print(
-            json.dumps({**row, "mebibytes": (memory("VmHWM") - held) >> 20, "letters": letters, "outcome": came}),
-            flush=True,
-        )
+        held = memory("VmRSS")
+        (came, letters), seconds, peak = measured(lambda path=path: outcome(path), LONGEST)
+        row = {"name": name, "bytes": size, "seconds": round(seconds, 2), "mebibytes": (peak - held) >> 20}
+        print(json.dumps({**row, "letters": letters, "outcome": came}), flush=True)
         path.unlink()
 
 

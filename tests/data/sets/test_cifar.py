@@ -279,8 +279,9 @@ BOMBS = {
     "a place far away": b"\x80\x02]r\xff\xff\xff\x7f.",
     "a piece longer than the file": b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x0fx.",
     "a list for every byte": b"]" * 3_000_000 + b".",
-    "one text as bytes again and again": b"S'" + b"x" * 100_000 + b"'\np0\n0"
+    "one text as bytes again and again": b"S'" + b"x" * 100_000 + b"'\np0\n"
     + b"c_codecs\nencode\n(g0\nS'latin1'\ntR" * 50_000 + b".",
+    "an encoding whose text takes for ever": nested(60) + b"c_codecs\nencode\n(S'x'\ng60\ntR.",
     "an array larger than its bytes": b"}S'data'\n" + array(b"u1", 0, (1 << 30, 1 << 30), b"x") + b"s.",
     "an array of a shape of half a number": array(b"u1", 0, (-1,), b"x") + b".",
 }  # fmt: skip

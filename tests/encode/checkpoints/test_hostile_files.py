@@ -346,7 +346,8 @@ def test_a_damaged_number_in_torchs_archive_is_found_by_its_checksum(tmp_path: P
 
 
 def test_a_pickle_in_memory_is_never_asked_for_more_than_it_has() -> None:
-    from virb.encode.checkpoints.machine import Budget, NotRead, read_pickle
+    from virb.core.pickles import Budget
+    from virb.encode.checkpoints.machine import NotRead, read_pickle
 
     for content in (
         b"",
@@ -356,4 +357,4 @@ def test_a_pickle_in_memory_is_never_asked_for_more_than_it_has() -> None:
         b"\x80\x05\x96" + b"\xff" * 8 + b".",
     ):
         with pytest.raises(NotRead):
-            read_pickle(io.BytesIO(content), Budget())
+            read_pickle(io.BytesIO(content), Budget(1_000))

@@ -1,6 +1,6 @@
 """Checkpoints: a file of weights to tensors, safely, and to the architecture they fill (stage 2).
 
-`safe` reads names and shapes (`archive` holds a zip file to be one, `machine` counts the steps of a pickle, `walk`
+`safe` reads names and shapes (`archive` holds a zip file to be one, `machine` tells what its pickle means, `walk`
 bounds names), `choice` finds the backbone among them, `naming` gives its tensors timm's names,
 `architecture` tells which model they fill, and `load` fills it. No code in a file ever runs.
 """

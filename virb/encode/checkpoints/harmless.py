@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 
-LONGEST_NAME = 200
-"""Letters of a dotted name; what is longer is no name of these."""
-
 # What authors' files hold beside tensors. Nothing of it is imported, so it need not be installed.
 MAPPINGS = frozenset(
     """

@@ -22,9 +22,19 @@ from typing import IO, Any
 import torch
 
 from virb.core.errors import CheckpointError
+from virb.core.pickles import Budget
 from virb.core.text import cut
 from virb.encode.checkpoints.archive import Entry, entries_of
-from virb.encode.checkpoints.machine import DIMENSIONS, Budget, Described, NotRead, Refused, Storage, read_pickle
+from virb.encode.checkpoints.machine import (
+    BITS,
+    DIMENSIONS,
+    STEPS,
+    Described,
+    NotRead,
+    Refused,
+    Storage,
+    read_pickle,
+)
 from virb.encode.checkpoints.walk import tensors_of
 
 LARGEST_PICKLE = 256 << 20
@@ -71,7 +81,7 @@ class Contents:
 def read_contents(path: Path) -> Contents:
     """Return what a file holds, or an error that says why it is not read."""
     try:
-        contents = _open(path, Budget())
+        contents = _open(path, Budget(STEPS, BITS))
     except Refused as refusal:
         raise refused(path, str(refusal)) from None
     except NotRead as reason:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from virb.core.pickles import Inert
 from virb.core.text import cut
-from virb.encode.checkpoints.machine import Inert, NotRead
+from virb.encode.checkpoints.machine import NotRead
 
 TENSORS = 20_000
 LONGEST_NAME = 1_000
