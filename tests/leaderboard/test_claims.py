@@ -128,6 +128,24 @@ def test_no_claim_of_a_stranger_changes_what_is_mine(
     assert all(mine_now[row.fingerprint] == row.facts for row in before.rows)
 
 
+def test_a_measured_record_in_a_folder_of_other_name_takes_nothing_from_the_one_in_its_own(
+    mine: Path, tmp_path: Path
+) -> None:
+    """Who reads which files a change adds sees a new encoder's folder, and not that it is of an old one."""
+    before = cells(boards(load([mine]))[0])
+    lay(tmp_path / "made", "owner", TASKS[0], SEEDS, keys__resume="a" * 32, encoder__title="Worthless", **LATER)
+    lay(
+        tmp_path / "made", "owner", TaskSplit("eurosat"), hits(TaskSplit("eurosat"), 0.1, 3), encoder__title="Worthless"
+    )
+    (folder,) = (tmp_path / "made" / "records").iterdir()
+    folder.rename(mine / "records" / "aaa-00000000")
+    board = boards(load([mine]))[0]
+    after = cells(board)
+    assert {key: after[key] for key in before} == before
+    assert any("contradicts" in note for note in board.notes)
+    assert {row.facts.title for row in board.rows if row.encoder == "owner"} != {"Worthless"}
+
+
 def test_what_contradicts_what_stands_is_told_in_every_format(mine: Path, tmp_path: Path) -> None:
     more_seeds(tmp_path / "theirs")
     results = load([mine, tmp_path / "theirs"])

@@ -44,7 +44,7 @@ def _board(key: Key, members: Sequence[Placed], references: Sequence[Reference])
     named = [(labels[one.record.encoder.name, one.record.encoder.fingerprint], one) for one in chosen]
     cells = {(label, one.record.task.name): _cell(one) for label, one in named}
     # What is said of an encoder is said by the surest of its records.
-    facts = {label: one.record.encoder for label, one in sorted(named, key=lambda item: item[1].origin.trust)[::-1]}
+    facts = {label: one.record.encoder for label, one in sorted(named, key=lambda item: precedence(item[1])[:2])[::-1]}
     rows, common = standings(facts, columns, cells)
     beside = {} if key[1] != "virb2021" or key[0] == "sample" else _beside(references, facts, columns)
     rest = tuple(
@@ -116,7 +116,7 @@ def _winner(members: Sequence[Placed]) -> Placed:
     count = Counter((_under(member), member.origin.trust) for member in members)
     most = max(members, key=lambda member: [count[_under(member), level] for level in levels])
     tied = [one for one in members if all(count[_under(one), level] == count[_under(most), level] for level in levels)]
-    return min(tied, key=lambda member: (*precedence(member)[:2], *precedence(member)[3:]))
+    return min(tied, key=lambda member: (*precedence(member)[:3], *precedence(member)[4:]))
 
 
 def _one_each(members: Sequence[Placed]) -> list[Placed]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from virb.records.origins import Origin, moment
-from virb.records.record import Record
+from virb.records.record import Record, record_folder
 
 _SAME = 2e-3
 """Relative: what another device's digits turn in a score, where a test split is so large or so easy that its
@@ -22,16 +22,25 @@ class Placed(NamedTuple):
     """None: its test split must be that of the others."""
     origin: Origin = Origin()
 
+    @property
+    def strayed(self) -> bool:
+        """Whether it lies in another encoder's folder, where nobody looks for what takes this one's place."""
+        facts = self.record.encoder
+        home = record_folder(Path(), facts.name, facts.fingerprint)
+        return self.folder is not None and self.folder.name != home.name
 
-def precedence(member: Placed) -> tuple[tuple[int, int], str, int, float]:
+
+def precedence(member: Placed) -> tuple[tuple[int, int], bool, str, int, float]:
     """Return what sorts records of one encoder, the one that stands first.
 
-    Nothing that a record says of itself lifts it over one of better origin. Of submitted records the first that was
-    added stands: a second one could say anything. Of measured ones the one of most seeds does, then the newest.
+    Nothing that a record says of itself lifts it over one of better origin, nor over one that lies where it belongs.
+    Of submitted records the first that was added stands: a second one could say anything. Of measured ones the one of
+    most seeds does, then the newest.
     """
     made = moment(member.record.created)
     return (
         member.origin.trust,
+        member.strayed,
         member.origin.added,
         -len(member.record.seeds),
         -made.timestamp() if made else float("inf"),
