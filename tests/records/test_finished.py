@@ -47,7 +47,12 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [flip, cut, empty, Path.unlink])
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("damage", [flip, cut, empty, Path.unlink, pipe])
 def test_damaged_or_lost_samples_are_unfinished_work(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     write(record(), tmp_path, files())
     damage(folder(tmp_path) / f"{record().stem}.npz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -232,6 +233,30 @@ def test_a_verdict_speaks_of_its_own_encoders_records_only(mine: Path) -> None:
     assert verdicts(mine) == {}
     assert board_notes(mine) == []
     assert {member.origin.word for member in load([mine]).members} == {"measured"}
+
+
+def test_names_that_no_file_can_have_end_no_board(mine: Path) -> None:
+    names = ["a" * 5000, "nul\0", "..", ""]
+    planted = mine / "submissions" / "somebody-00000000" / "verdict.json"
+    planted.parent.mkdir(parents=True)
+    entries = [{"file": f"records/somebody-00000000/{name}", "verdict": "verified"} for name in names]
+    planted.write_text(json.dumps({"records": entries}))
+    assert board_notes(mine) == [f"Submitted: somebody-00000000: {len(names)} changed since"]
+    assert verdicts(mine) == {}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names there")
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir])
+def test_a_bundle_is_refused_in_words_where_a_pipe_or_a_folder_has_the_place_of_its_files(
+    bundle: Path, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    merge(bundle, tmp_path / "out", verify(bundle))
+    samples = next((tmp_path / "out" / "records").glob("*/*.npz"))
+    samples.unlink()
+    make(samples)
+    with pytest.raises(VirbError, match="other files in the places of new ones") as caught:
+        merge(bundle, tmp_path / "out", verify(bundle))
+    assert samples.name in caught.value.found
 
 
 def test_a_submitted_record_spares_nobody_the_run_and_gives_way_to_it(

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from virb.core.errors import CardError, UsageError, did_you_mean
+from virb.core.files import read_text
 from virb.core.paths import card_folder
 from virb.core.text import cut
 
@@ -81,7 +82,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST:
             raise CardError(f"{path} is too large for a card", f"at most {_LARGEST >> 10} KiB", "check the path")
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except OSError as error:
         raise CardError(
             f"cannot read the card {path}: {error.strerror}", "a readable YAML file", "check the path"

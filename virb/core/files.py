@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -27,10 +28,19 @@ def open_file(path: Path | str) -> BinaryIO:
         raise
 
 
-def read_bytes(path: Path | str) -> bytes:
-    """Return all that a regular file holds."""
+def read_bytes(path: Path | str, most: int | None = None) -> bytes:
+    """Return all that a regular file holds, unless it is larger than any honest one of its kind."""
     with open_file(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if most is not None and size > most:
+            raise OSError(errno.EFBIG, f"it is of {size:,} bytes, where {most:,} are the most", str(path))
         return stream.read()
+
+
+def sha256_of(path: Path | str) -> str:
+    """Return a regular file's hash, read in blocks."""
+    with open_file(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def read_text(path: Path | str, encoding: str = "utf-8") -> str:

@@ -15,6 +15,8 @@ from typing import IO
 
 import numpy as np
 
+from virb.core.files import open_file
+
 LARGEST_RECORD, LARGEST_ARRAYS = 16 << 20, 512 << 20
 """Bytes of a record and of the npz beside it: far above any honest file."""
 _MOST_ARRAYS, _LONGEST_NAME = 64, 120
@@ -44,7 +46,7 @@ class DamagedFile(ValueError):
 
 def read_bounded(path: Path, most: int) -> bytes:
     """Return a file's content, unless it is larger than any honest one."""
-    with open(path, "rb", buffering=0) as stream:
+    with open_file(path) as stream:
         if (size := os.fstat(stream.fileno()).st_size) > most:
             raise DamagedFile(f"is of {size:,} bytes, where {most:,} are the most")
         return stream.read(size)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 import numpy as np
 
 from virb.core.errors import DamagedEntry, OutputError
+from virb.core.files import open_file, read_bytes
 from virb.core.locks import Say, held, lock_path, remove_free
 from virb.core.paths import explain_write_errors, replace_folder, sweep, temporary_beside, write_whole
 from virb.core.trust import make_private
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 _MARKER = "entry.json"
+_LARGEST_MARKER = 1 << 20
+"""Bytes of a marker: far above any that is written."""
 _WHOLE = 256 << 20
 """Arrays of at most this many bytes are always checked when they are opened."""
 
@@ -63,11 +66,11 @@ class Store:
         recorded = entry.facts.get("arrays")
         try:
             for name, known in recorded.items() if isinstance(recorded, dict) else ():
-                sums = (entry.folder / name).with_suffix(".crc").read_bytes()
+                sums = read_bytes((entry.folder / name).with_suffix(".crc"), _WHOLE)
                 length = (entry.folder / name).stat().st_size
                 if zlib.crc32(sums) != known or not sums or length % (len(sums) // 4):
                     return False
-        except OSError:
+        except (OSError, ValueError):  # a name may be none that a file can have
             return False
         return bool(recorded)
 
@@ -148,10 +151,11 @@ class Store:
             return None
         place = folder / name
         try:
-            array: np.ndarray = np.memmap(place, dtype=kind, mode="c", shape=(rows, width))
+            with open_file(place) as stream:
+                array: np.ndarray = np.memmap(stream, dtype=kind, mode="c", shape=(rows, width))
             if place.stat().st_size != array.nbytes:
                 return None
-            sums = np.fromfile(place.with_suffix(".crc"), "<u4")
+            sums = np.frombuffer(read_bytes(place.with_suffix(".crc"), 4 * rows), "<u4")
         except (OSError, ValueError):
             return None
         checked = StoredRows(array, sums, place)
@@ -258,8 +262,8 @@ def _write_arrays(folder: Path, chunks: Iterable[Mapping[str, np.ndarray]]) -> d
 
 def _entry(folder: Path) -> Entry | None:
     try:
-        facts = dict(json.loads((folder / _MARKER).read_text()))
+        facts = dict(json.loads(read_bytes(folder / _MARKER, _LARGEST_MARKER)))
         size = sum(file.stat().st_size for file in folder.iterdir() if file.name != _MARKER)
         return Entry(folder.name, folder, facts, size, (folder / _MARKER).stat().st_mtime)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from virb.core.errors import CardError, did_you_mean
 from virb.core.files import read_bytes
 from virb.core.types import Dataset
-from virb.data.common import DATASETS, data_card, is_sample, locate, sample_markers
+from virb.data.common import DATASETS, LARGEST_MARKER, data_card, is_sample, locate, sample_markers
 
 Adapter = Callable[[Path, str], Dataset]
 """(the data set's own folder, target) -> pool and splits; half-present data is a DataError that counts what is
@@ -58,5 +58,5 @@ def _world(folder: Path) -> str:
     """Return the checksum that the sample world writes beside what it makes; real data has none."""
     for marker in sample_markers(folder):
         with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            return str(json.loads(read_bytes(marker))["sha256"])
+            return str(json.loads(read_bytes(marker, LARGEST_MARKER))["sha256"])
     return ""

@@ -21,6 +21,8 @@ from virb.core.paths import is_stray
 from virb.core.types import Pool, Split
 from virb.data.classes import SAMPLE_MARKER
 
+LARGEST_MARKER = 1 << 20
+"""Bytes of the sample world's mark: far above any that is written."""
 _PICTURES = (".jpg", ".jpeg", ".png")
 
 

@@ -6,7 +6,6 @@ records in `records/<encoder>/` beside it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -15,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from virb.core.files import sha256_of
 from virb.core.locks import held, lock_path
 from virb.core.npz import LARGEST_RECORD, DamagedFile, read_bounded
 from virb.core.paths import write_whole
@@ -96,8 +96,7 @@ def _word(record: Path, entry: Entry) -> Word:
     for word in ("verified", "consistent"):
         if entry.get("verdict") == word:
             try:
-                with open(record, "rb") as stream:
-                    same = hashlib.file_digest(stream, "sha256").hexdigest() == entry.get("sha256")
+                same = sha256_of(record) == entry.get("sha256")
             except OSError:
                 same = False
             return word if same else "changed since"
@@ -113,7 +112,7 @@ def forget(record: Path) -> None:
     with changing(results):
         left = entries(path)
         left.pop(name, None)
-        content = json.loads(path.read_bytes()) | {"records": list(left.values())}
+        content = json.loads(read_bounded(path, LARGEST_RECORD)) | {"records": list(left.values())}
         write_whole(path, json.dumps(content, indent=1) + "\n")
 
 

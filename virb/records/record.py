@@ -20,6 +20,7 @@ from virb.cards.protocol import Protocol
 from virb.cards.task import Kind, Level, Task
 from virb.core.digest import digest
 from virb.core.errors import VirbError
+from virb.core.files import sha256_of
 from virb.core.npz import LARGEST_RECORD, DamagedFile, read_bounded
 from virb.core.paths import write_whole
 from virb.core.strict_json import read_model
@@ -276,7 +277,7 @@ def finished(folder: Path, stem: str, resume: str) -> Record | None:
     try:
         record = read_record(folder / f"{stem}.json")
         files = [facts for facts in (record.samples, record.heads) if facts is not None]
-        whole = all(hashlib.sha256((folder / facts.file).read_bytes()).hexdigest() == facts.sha256 for facts in files)
+        whole = all(sha256_of(folder / facts.file) == facts.sha256 for facts in files)
     except (VirbError, OSError):
         return None
     dated = next(date_problems(record.created), "")  # no board would show it

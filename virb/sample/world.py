@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from virb.core.errors import OutputError, UsageError, nearest
+from virb.core.files import read_bytes
 from virb.core.locks import held, lock_path
 from virb.core.paths import explain_write_errors, is_stray, sweep, temporary_beside, write_whole
 from virb.core.trust import check_cache
 from virb.data.classes import SAMPLE_MARKER
-from virb.data.common import is_sample, sample_markers
+from virb.data.common import LARGEST_MARKER, is_sample, sample_markers
 from virb.sample.crew import Done, Make, Runner, crew, crew_size, write_file
 from virb.sample.sets import WRITERS
 
@@ -150,10 +151,10 @@ def _marker(order: _Order, files: Sequence[tuple[str, int, str]]) -> bytes:
 def _is_whole(order: _Order) -> bool:
     """Return whether the data set is there as this order would make it, with no file lost or cut short."""
     try:
-        marker = json.loads(sample_markers(order.place)[0].read_bytes())
+        marker = json.loads(read_bytes(sample_markers(order.place)[0], LARGEST_MARKER))
         same = all(marker.get(key) == value for key, value in order.identity.items())
         return same and (marker["files"], marker["bytes"]) == _extent(order.place)
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
         return False
 
 

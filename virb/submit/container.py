@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from virb.core.errors import OutputError, VirbError
+from virb.core.files import open_file
 from virb.core.npz import LARGEST_ARRAYS, LARGEST_RECORD, ZIP_DAMAGE, DamagedFile, check_end
 from virb.core.paths import written_whole
 
@@ -31,12 +32,6 @@ _NAMES = re.compile(
 _LARGEST = {".json": LARGEST_RECORD, ".yaml": 256 << 10, ".npz": LARGEST_ARRAYS, ".safetensors": 1 << 30}
 """Bytes, by ending: far above any honest file. Weights may be as large as a zip file without extensions holds."""
 _DAMAGE = (*ZIP_DAMAGE, OSError)
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's hash, read in blocks."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class BundleError(VirbError):
@@ -129,7 +124,7 @@ def open_container(path: Path) -> Iterator[Container]:
     """Open a bundle: names, sizes and every byte of its directory are checked before anything is read."""
     with ExitStack() as opened:
         try:
-            stream = opened.enter_context(open(path, "rb"))
+            stream = opened.enter_context(open_file(path))
             count = check_end(stream, _MOST_ENTRIES, _LONGEST_NAME)
             archive = zipfile.ZipFile(stream)
             members = archive.infolist()

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import UsageError, VirbError, did_you_mean
+from virb.core.files import read_bytes, sha256_of
 from virb.records.origins import origin_of
 from virb.records.record import FileFacts, Record, read_record
 from virb.submit.bundle import WeightsFacts, card_as_yaml, described, make_manifest, open_bundle, record_as_bytes
-from virb.submit.container import MANIFEST, sha256_of, write_container
+from virb.submit.container import MANIFEST, write_container
 
 _CODE = ("python:", "plugin:", "module")
 
@@ -189,7 +190,7 @@ def _parts(found: _Found, card: EncoderCard, wish: Wish) -> tuple[Record, dict[s
 
 def _whole(path: Path, facts: FileFacts) -> bytes:
     try:
-        content = (path.parent / facts.file).read_bytes()
+        content = read_bytes(path.parent / facts.file)
     except OSError as error:
         raise VirbError(f"{path.parent / facts.file}: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != facts.sha256:

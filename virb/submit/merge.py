@@ -7,15 +7,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from os.path import isfile
 from pathlib import Path
 
 from virb.core.errors import VirbError
+from virb.core.files import sha256_of
 from virb.core.paths import write_whole
 from virb.records.choice import Placed, contradictions
 from virb.records.origins import Entry, Origin, changing, entries, origin_of, sidecar, sidecars
 from virb.records.record import read_record
 from virb.submit.bundle import Bundle, open_bundle
-from virb.submit.container import sha256_of
 from virb.submit.verdict import WORDS, Verdict, as_text, worst
 
 _NEW = Origin(word="consistent", added="today")
@@ -66,7 +67,7 @@ def _merged(bundle: Bundle, bundle_name: str, results: Path, verdict: Verdict) -
 
 def _refuse_clashes(bundle: Bundle, names: list[str], results: Path) -> None:
     there = [name for name in names if (results / name).exists()]
-    clashes = [name for name in there if sha256_of(results / name) != bundle.manifest.files[name].sha256]
+    clashes = [name for name in there if not _holds(results / name, bundle.manifest.files[name].sha256)]
     if clashes:
         raise VirbError(
             f"{results} holds {len(clashes)} other files in the places of new ones: {', '.join(clashes[:3])}"
@@ -74,6 +75,14 @@ def _refuse_clashes(bundle: Bundle, names: list[str], results: Path) -> None:
             "nothing there, or the same content",
             f"move {results / clashes[0]} and its like away, or name another folder with --out; nothing was added",
         )
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    """Tell whether a file has this hash; what cannot be read, a pipe or a folder, is another one."""
+    try:
+        return sha256_of(path) == sha256
+    except OSError:
+        return False
 
 
 def _joined(verdict: Verdict, before: Mapping[str, Entry], new: list[str]) -> dict[str, object]:
@@ -135,7 +144,8 @@ def _found(results: Path, path: Path) -> list[tuple[Entry, Origin | None]]:
     """Return what was found of an encoder's submitted records, and where those that are there stand today."""
     known = entries(path)
     places = [(entry, results / name) for name, entry in known.items()]
-    return [(entry, origin_of(place, 0, known) if place.is_file() else None) for entry, place in places]
+    # Unlike pathlib's, this takes names that no file can have.
+    return [(entry, origin_of(place, 0, known) if isfile(place) else None) for entry, place in places]
 
 
 def board_notes(results: Path) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import OutputError, UsageError, VirbError
+from virb.core.files import sha256_of
 from virb.core.npz import DamagedFile
 from virb.core.paths import explain_write_errors
 from virb.encode.encoder import Encoder
@@ -22,7 +23,7 @@ from virb.run.options import Options
 from virb.run.report import explained
 from virb.submit import current, recompute, rerun
 from virb.submit.bundle import SHARED, Bundle, Member, WeightsFacts, described, open_bundle
-from virb.submit.container import BundleError, sha256_of
+from virb.submit.container import BundleError
 from virb.submit.heads import check_form
 from virb.submit.part import Rerun
 from virb.submit.recompute import Samples

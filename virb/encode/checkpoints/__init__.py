@@ -7,11 +7,11 @@ bounds names), `choice` finds the backbone among them, `naming` gives its tensor
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import CheckpointError
+from virb.core.files import sha256_of
 from virb.encode.checkpoints.inspect import Inspection, inspect
 from virb.encode.checkpoints.load import load
 from virb.encode.checkpoints.understand import Request, Understanding, understand
@@ -38,8 +38,7 @@ def _understood(card: EncoderCard) -> Understanding:
 
 
 def _check_hash(path: Path, wanted: str) -> None:
-    with open(path, "rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != wanted:
         raise CheckpointError(
             f"{path} has sha256 {found[:16]}…", f"{wanted[:16]}…, as its card says", "fetch the file again"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from virb.cards.encoder import Triple
+from virb.core.files import read_bytes
 from virb.core.strict_json import read_json
 
 LARGEST = 1 << 20
@@ -16,7 +17,7 @@ VIEW, MODEL = "preprocessor_config.json", "config.json"
 def _content(path: Path) -> dict[str, Any]:
     """Return a JSON file's content, or nothing where it is not there, too large or broken."""
     try:
-        content = read_json(path.read_bytes()) if path.stat().st_size < LARGEST else {}
+        content = read_json(read_bytes(path, LARGEST))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -22,9 +22,12 @@ from torch import nn
 
 from virb.cards.encoder import EncoderCard, Triple
 from virb.core.errors import CheckpointError, UsageError, did_you_mean
+from virb.core.files import read_bytes
 from virb.encode.encoder import IMAGENET_MEAN, IMAGENET_STD, Encoder, ModuleBody, Output, from_module
 from virb.encode.schemes import Scheme
 
+_LARGEST = 16 << 20
+"""Bytes of a file of Python: far above any that somebody wrote."""
 PROTOCOL = "a class that is made without arguments and has embed(images) -> [N, D]; maps(images) -> list is optional"
 
 
@@ -68,7 +71,7 @@ class Python:
     def load(self, card: EncoderCard) -> Encoder:
         """Return the encoder that the file makes; its fingerprint covers the file's text, weights and answer."""
         path, name = _chosen(card)
-        source = hashlib.sha256(path.read_bytes()).hexdigest()
+        source = hashlib.sha256(read_bytes(path, _LARGEST)).hexdigest()
         with explained(f"{path}:{name}"):
             maker = getattr(_import(path, source), name)
         return encoder_of(card, maker, f"{path.name}:{name}", source)
@@ -103,7 +106,7 @@ def choose_name(path: Path, name: str) -> str:
 def _names(path: Path) -> dict[str, bool]:
     """Return what a file defines at its top, and whether it is a class with `embed`; nothing is run."""
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = ast.parse(read_bytes(path, _LARGEST), str(path))
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror}", "a python file with " + PROTOCOL, "check the path"
