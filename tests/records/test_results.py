@@ -135,11 +135,23 @@ def test_the_same_run_with_two_values_is_nobodys(out: Path, tmp_path: Path) -> N
     lay(tmp_path / "other", "good", DTD, hits(DTD, 0.9, 5))
     (twin,) = (tmp_path / "other" / "records").iterdir()
     twin.rename(out / "records" / "good-copied")
+    (out / "records" / twin.name).rename(out / "records" / "good-moved")
     results = load([out])
     assert {(record.encoder.name, record.task.name) for record in results.records} == {
         ("good", "depth"), ("bad", "dtd"), ("bad", "depth"),
     }  # fmt: skip
     assert "2 records of the same run with different values" in results.problems[0]
+
+
+def test_of_the_same_run_with_two_values_the_one_in_its_own_encoders_folder_stands(out: Path, tmp_path: Path) -> None:
+    """Who adds a folder under a new name must not take an old encoder's number away."""
+    before = {(record.encoder.name, record.task.name): record for record in load([out]).records}
+    lay(tmp_path / "other", "good", DTD, hits(DTD, 0.9, 5))
+    (twin,) = (tmp_path / "other" / "records").iterdir()
+    twin.rename(out / "records" / "aaa-00000000")
+    results = load([out])
+    assert {(record.encoder.name, record.task.name): record for record in results.records} == before
+    assert results.problems[0].endswith(f"{before['good', 'dtd'].score.value:g} stands")
 
 
 def test_of_the_same_run_with_two_values_in_two_folders_the_one_of_the_first_stands(out: Path, tmp_path: Path) -> None:

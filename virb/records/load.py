@@ -164,12 +164,16 @@ def _value(metric: Metric, rows: np.ndarray) -> float:
 
 
 def _without_contradictions(read: list[Placed]) -> tuple[list[Placed], list[str]]:
-    """Return which records stay: where the same run has two values of one origin, nobody knows which is right."""
+    """Return which records stay: where the same run has two values of one origin, nobody knows which is right.
+
+    One that lies where it belongs goes before those in other encoders' folders, whoever put them there.
+    """
     kept, problems = [], []
     place = {id(member.record): row for row, member in enumerate(read)}
     for group in grouped(read, lambda record: (record.encoder.name, record.keys.resume)):
         first = group[0]
-        known = {one.record.score.value for one in group if one.origin == first.origin}
+        surest = (first.origin, first.strayed)
+        known = {one.record.score.value for one in group if (one.origin, one.strayed) == surest}
         if len(known) == 1:
             kept.append(first)
         listed = ", ".join(
