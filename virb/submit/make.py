@@ -11,6 +11,7 @@ from pathlib import Path
 from virb.cards.encoder import EncoderCard
 from virb.core.errors import UsageError, VirbError, did_you_mean
 from virb.core.files import read_bytes, sha256_of
+from virb.core.text import many
 from virb.records.origins import origin_of
 from virb.records.record import FileFacts, Record, read_record
 from virb.submit.bundle import WeightsFacts, card_as_yaml, described, make_manifest, open_bundle, record_as_bytes
@@ -208,7 +209,7 @@ def _notes(records: list[Record], card: EncoderCard, wish: Wish) -> tuple[str, .
     levels = ("image", "pixel") if wish.pixel_heads else ("image",)
     if bare := [record.task.name for record in records if _lacks_heads(record) and record.task.level in levels]:
         notes.append(
-            f"{len(bare)} records have no heads, so nobody can score them again on a part of the data: "
+            f"{many(len(bare), 'record')} without heads, so nobody can score them again on a part of the data: "
             f"{', '.join(bare[:5])}{', ...' if len(bare) > 5 else ''}. "
             "'virb evaluate ... --save-heads' trains and keeps them"
         )
