@@ -165,6 +165,15 @@ def test_a_validation_score_that_the_heads_do_not_give_is_seen(
     assert "it says validation score" in why(verify(path, check))
 
 
+def test_a_setting_that_does_plainly_better_on_validation_would_have_been_chosen(forger: Callable[[], Any]) -> None:
+    forged = forger()
+    record = forged.record(name := of(forged))
+    other = next(one for one in record["settings"] if one != record["setting"])
+    other["validation"] = 0.99
+    forged.put_record(name, record)
+    assert "another setting has 0.99 on validation" in why(verify(forged.write()))
+
+
 def test_a_curve_that_ends_otherwise_than_the_heads_is_seen(forger: Callable[[], Any], tiny_options: Options) -> None:
     forged = forger()
     record = forged.record(name := of(forged))

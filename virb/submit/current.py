@@ -21,6 +21,9 @@ from virb.run.tasks import head_for
 from virb.run.virb2021 import frozen_under
 from virb.submit.verdict import Finding, broken, stale
 
+_ERROR = 0.75
+"""The standard error of a share times the root of the samples is 0.5 at most; runs draw theirs from 200 replicates."""
+
 
 @dataclass(frozen=True)
 class Cards:
@@ -122,6 +125,18 @@ def _check_trained(record: Record, training: Training | PixelTraining) -> Iterat
         yield broken("its training loss and validation score are not the ends of its curves")
     if curves.epochs[-1:] != [training.epochs] or len({len(column) for column in curves.model_dump().values()}) != 1:
         yield broken(f"its curves do not end after {training.epochs} epochs")
+    yield from _check_choice(record)
+
+
+def _check_choice(record: Record) -> Iterator[Finding]:
+    """Yield that another setting does plainly better on validation: one within a standard error of the best is taken.
+
+    The other settings' heads are nowhere, but a share of right answers has a standard error that is known to be small.
+    """
+    held, mine = record.data.counts.get("val", 0), record.setting.validation
+    scores = [one.validation for one in record.settings if one.validation is not None]
+    if record.score.metric == "top1" and held and mine is not None and max(scores) - mine > _ERROR / held**0.5:
+        yield broken(f"another setting has {max(scores):.4g} on validation, and the chosen one {mine:.4g}")
 
 
 def _check_neighbours(record: Record, cards: Cards, training: Neighbours) -> Iterator[Finding]:
