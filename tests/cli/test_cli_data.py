@@ -18,27 +18,13 @@ from typing import Any
 
 import pytest
 import yaml
-from commands import CLASSES, Result, Run, assert_three_parts
+from commands import Result, Run, assert_three_parts
 from PIL import Image
+from shelves import make_dtd
 
 from virb.cli import main
 from virb.core.paths import card_folder
 from virb.data.common import data_card
-
-
-def make_dtd(root: Path) -> Path:
-    """Write a tiny DTD in the owner's layout below a root, and return its folder."""
-    folder, number = root / "dtd", 0
-    (folder / "labels").mkdir(parents=True)
-    for split in ("train", "val", "test"):
-        lines = []
-        for name in CLASSES:
-            number += 1
-            (folder / "images" / name).mkdir(parents=True, exist_ok=True)
-            lines.append(f"{name}/{name}_{number:04d}.jpg")
-            Image.new("RGB", (24, 16), (number * 20, 0, 0)).save(folder / "images" / lines[-1])
-        (folder / "labels" / f"{split}1.txt").write_text("\n".join(lines) + "\n")
-    return folder
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from virb.core.pickles import Broken, Budget, Inert, Machine
+from virb.core.pickles import BrokenPickle, Budget, Inert, Machine
 
 
 class Nothing:
@@ -64,7 +64,7 @@ BROKEN = [b"\x85.", b"K\x01\x86.", b"(K\x01\x86.", b"(q\x00.", b"(2.", b"N(.", b
 def test_what_pythons_own_reader_finds_broken_is_broken_here(program: bytes, plain: bool) -> None:
     with pytest.raises((pickle.UnpicklingError, ValueError, TypeError, AttributeError, EOFError, IndexError)):
         pickle.loads(program)
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenPickle):
         read(program, plain)
 
 
@@ -72,14 +72,14 @@ def test_what_pythons_own_reader_finds_broken_is_broken_here(program: bytes, pla
     "program", [b"\x82\x01.", b"(i__main__\nX\n.", b"(c__main__\nX\no.", b"\x96" + b"\0" * 8 + b"."]
 )
 def test_operations_that_no_file_needs_are_refused(program: bytes) -> None:
-    with pytest.raises(Broken, match="which no file of this kind needs"):
+    with pytest.raises(BrokenPickle, match="which no file of this kind needs"):
         read(program)
 
 
 @pytest.mark.parametrize("program", [b"N0N.", b"N2.", b"(1N.", b"\x8f.", b"(\x91.", b"cm\nx\n)\x81.", b"}K\x01Ns."])
 def test_plain_data_are_no_sets_no_new_objects_and_no_dicts_of_numbers(program: bytes) -> None:
     read(program)
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenPickle):
         read(program, plain=True)
 
 
@@ -92,9 +92,9 @@ def test_keys_that_are_no_texts_or_numbers_are_dropped_unhashed() -> None:
 
 def test_steps_and_bits_of_integers_are_bounded() -> None:
     assert read(b"NNN.", budget=Budget(4)) is None
-    with pytest.raises(Broken, match="more than 3 steps"):
+    with pytest.raises(BrokenPickle, match="more than 3 steps"):
         read(b"NNN.", budget=Budget(3))
     for number in (1 << 16, -(1 << 16)):
         assert read(pickle.dumps(number, 2), budget=Budget(10, bits=16)) == number
-        with pytest.raises(Broken, match="more than 15 bits"):
+        with pytest.raises(BrokenPickle, match="more than 15 bits"):
             read(pickle.dumps(number, 2), budget=Budget(10, bits=15))

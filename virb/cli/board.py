@@ -10,6 +10,7 @@ import typer
 from virb.cli.options import Out
 from virb.cli.printing import say
 from virb.core.errors import UsageError, VirbError, did_you_mean
+from virb.core.paths import user_path
 from virb.core.text import clean, many
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _submitted(records: list[str] | None, out: Path) -> list[str]:
     """Return what was found of the submitted records in the folders that are shown."""
     from virb.submit.merge import board_notes
 
-    return [note for place in dict.fromkeys(records or [str(out)]) for note in board_notes(Path(place).expanduser())]
+    return [note for place in dict.fromkeys(records or [str(out)]) for note in board_notes(user_path(place))]
 
 
 def _page(out: Path, form: str) -> tuple[Path, Path | None]:

@@ -19,7 +19,7 @@ LONGEST_NAME = 200
 """Letters of a module or a name in it; what is longer is handed on with its end cut off."""
 
 
-class Broken(Exception):
+class BrokenPickle(Exception):
     """A pickle that is not read; the text goes on after "the pickle ..."."""
 
 
@@ -35,7 +35,7 @@ class Budget:
         """Take steps before they are done."""
         self.spent += count
         if self.spent > self.steps:
-            raise Broken(f"takes more than {self.steps:,} steps to read")
+            raise BrokenPickle(f"takes more than {self.steps:,} steps to read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class Machine:
             if operation.name == "STOP":
                 return self.top()
             if operation.name not in operations:
-                raise Broken(f"holds {operation.name}, which no file of this kind needs")
+                raise BrokenPickle(f"holds {operation.name}, which no file of this kind needs")
             operations[operation.name](self, argument)
-        raise Broken("has no end")
+        raise BrokenPickle("has no end")
 
     def push(self, value: Any) -> None:
         """Put a value on the stack."""
@@ -104,7 +104,7 @@ class Machine:
         """Put a value on the stack as it stands in the file."""
         bits = self.budget.bits
         if bits is not None and isinstance(value, int) and abs(value) > 1 << bits:
-            raise Broken(f"holds an integer of more than {bits} bits")
+            raise BrokenPickle(f"holds an integer of more than {bits} bits")
         self.stack.append(value)
 
     def keep(self, number: int) -> None:
@@ -114,14 +114,14 @@ class Machine:
     def top(self) -> Any:
         """Return the value on top, which stays."""
         if not self.stack or self.stack[-1] is _MARK:
-            raise Broken("is broken (too short a stack)")
+            raise BrokenPickle("is broken (too short a stack)")
         return self.stack[-1]
 
     def take(self, count: int) -> tuple[Any, ...]:
         """Return so many values from the top, in the order in which they came."""
         taken = tuple(self.stack[-count:])
         if len(taken) < count or any(value is _MARK for value in taken):
-            raise Broken("is broken (too short a stack)")
+            raise BrokenPickle("is broken (too short a stack)")
         del self.stack[-count:]
         return taken
 
@@ -131,7 +131,7 @@ class Machine:
         while place >= 0 and self.stack[place] is not _MARK:
             place -= 1
         if place < 0:
-            raise Broken("is broken (no mark)")
+            raise BrokenPickle("is broken (no mark)")
         above = self.stack[place + 1 :]
         del self.stack[place:]
         return above
@@ -142,7 +142,7 @@ class Machine:
         if isinstance(target, list):
             target.extend(items)
         elif not isinstance(target, Inert):
-            raise Broken("is broken (items for what is no list)")
+            raise BrokenPickle("is broken (items for what is no list)")
 
     def enter(self, items: Sequence[Any]) -> None:
         """Put keys and values that take turns into the dict on top."""
@@ -153,18 +153,18 @@ class Machine:
     def name(self, module: Any, name: Any) -> None:
         """Put a class or function on the stack."""
         if not isinstance(module, str) or not isinstance(name, str):
-            raise Broken("is broken (a class without a name)")
+            raise BrokenPickle("is broken (a class without a name)")
         self.push(Name(self.meaning.named(f"{cut(module, LONGEST_NAME)}.{cut(name, LONGEST_NAME)}")))
 
     def instance(self, names: str) -> None:
         """Refuse what no Python since 2.2 writes; whoever asks for code with it is told its name."""
         self.name(*names.split(" ", 1))
-        raise Broken("holds INST, which no file of this kind needs")
+        raise BrokenPickle("holds INST, which no file of this kind needs")
 
     def protocol(self, version: int) -> None:
         """Refuse what this Python does not know."""
         if version > pickle.HIGHEST_PROTOCOL:
-            raise Broken(f"has the unknown protocol {version}")
+            raise BrokenPickle(f"has the unknown protocol {version}")
 
     def dictionary(self) -> None:
         """Put a dict of what stands above the mark on the stack."""
@@ -186,18 +186,18 @@ class Machine:
 def enter(target: Any, items: Sequence[Any], plain: bool = False) -> None:
     """Put keys and values that take turns into a dict; hashing a key of any other kind may never end."""
     if not isinstance(target, dict) or len(items) % 2:
-        raise Broken("is broken (items for what is no dict)")
+        raise BrokenPickle("is broken (items for what is no dict)")
     for key, value in zip(items[::2], items[1::2], strict=True):
         if isinstance(key, (str, bytes)) or (not plain and isinstance(key, (int, float))):
             target[key] = value
         elif plain:
-            raise Broken("holds an entry without a name")
+            raise BrokenPickle("holds an entry without a name")
 
 
 def call(meaning: Meaning, function: Any, arguments: Any) -> Any:
     """Return what stands for a call of whatever a pickle gives as a function."""
     if not isinstance(function, Name) or not isinstance(arguments, tuple):
-        raise Broken("is broken (a call of what is no name)")
+        raise BrokenPickle("is broken (a call of what is no name)")
     return meaning.called(function.dotted, arguments)
 
 

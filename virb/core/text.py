@@ -51,16 +51,12 @@ _LINES, _COLUMNS = 200, 2000
 
 def brief(text: str) -> str:
     """Return a message that fits a screen or two: long lines are cut, of very many the middle is left out."""
-    lines = [_cut(line) for line in printable(text).split("\n")]
+    lines = [cut(line, _COLUMNS) for line in printable(text).split("\n")]
     if len(lines) > _LINES:
         # A message ends with what to do: that must stay.
         kept = _LINES // 2
         lines[kept:-kept] = [f"... ({len(lines) - 2 * kept:,} lines more) ..."]
     return "\n".join(lines)
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= _COLUMNS else f"{line[:_COLUMNS]}... ({len(line) - _COLUMNS:,} letters more)"
 
 
 def shown(text: str, longest: int) -> str:

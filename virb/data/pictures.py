@@ -49,18 +49,19 @@ def opened(path: Path, row: int = 0, reader: PictureReader | None = None) -> Ite
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Say of whatever a decoder stumbles over that the picture cannot be read: damage makes them fail in any way."""
+def explained(
+    path: Path,
+    kind: str = "an image",
+    whole: str = "a whole JPEG, PNG or other picture",
+    remedy: str = "fetch this file again; it may have been cut short",
+) -> Iterator[None]:
+    """Say of whatever a decoder stumbles over that the file cannot be read: damage makes them fail in any way."""
     try:
         yield
     except VirbError:
         raise
     except Exception as error:
-        raise DataError(
-            f"{path} cannot be read as an image: {reason(error)}",
-            "a whole JPEG, PNG or other picture",
-            "fetch this file again; it may have been cut short",
-        ) from error
+        raise DataError(f"{path} cannot be read as {kind}: {reason(error)}", whole, remedy) from error
 
 
 def reason(error: Exception) -> str:

@@ -12,7 +12,7 @@ from virb.leaderboard.columns import column, columns_of, ordered, settled, unkno
 from virb.leaderboard.intersect import common_ids, may_meet, on_intersection, read_samples, shares
 from virb.leaderboard.overlap import overlap
 from virb.leaderboard.standing import standings
-from virb.records.choice import Placed, contradictions, grouped, precedence, same_number
+from virb.records.choice import Claim, contradictions, grouped, precedence, same_number
 from virb.records.load import Results
 from virb.records.published import Reference
 from virb.records.record import Record
@@ -22,7 +22,7 @@ Key = tuple[str, str, str, int | None]
 
 def boards(results: Results) -> list[Board]:
     """Return one board per source, protocol and limit, real data first; then the published numbers."""
-    groups: dict[Key, list[Placed]] = {}
+    groups: dict[Key, list[Claim]] = {}
     for member in results.members:
         record = member.record
         key = (record.data.source, record.protocol.name, record.protocol.digest, record.data.limit)
@@ -35,7 +35,7 @@ def boards(results: Results) -> list[Board]:
     return measured + [_published(members) for _, members in sorted(papers.items())]
 
 
-def _board(key: Key, members: Sequence[Placed], references: Sequence[Reference]) -> Board:
+def _board(key: Key, members: Sequence[Claim], references: Sequence[Reference]) -> Board:
     standing, contradicting, contradicted = standing_ones(members)
     chosen, left_out, notes = comparable(standing)
     kept = [member.record for member in chosen]
@@ -67,7 +67,7 @@ def _board(key: Key, members: Sequence[Placed], references: Sequence[Reference])
     )
 
 
-def standing_ones(members: Sequence[Placed]) -> tuple[list[Placed], list[str], list[str]]:
+def standing_ones(members: Sequence[Claim]) -> tuple[list[Claim], list[str], list[str]]:
     """Return the record that stands of each encoder's for a task, what is left out, and what contradicts what stands.
 
     Under another name, too, a network that was measured is not another number: a claim that contradicts it is left out.
@@ -84,9 +84,9 @@ def standing_ones(members: Sequence[Placed]) -> tuple[list[Placed], list[str], l
     return [group[0] for group in by_name if id(group[0].record) not in refused], left_out, notes
 
 
-def comparable(members: Sequence[Placed]) -> tuple[list[Placed], list[str], list[str]]:
+def comparable(members: Sequence[Claim]) -> tuple[list[Claim], list[str], list[str]]:
     """Return what is ranked, what is left out and why, and what was scored again on common samples."""
-    kept: list[Placed] = []
+    kept: list[Claim] = []
     members, left_out = settled(members, trust=lambda member: member.origin.trust)
     notes: list[str] = []
     for task in sorted({member.record.task.name for member in members}):
@@ -105,12 +105,12 @@ def comparable(members: Sequence[Placed]) -> tuple[list[Placed], list[str], list
     return kept, left_out, notes
 
 
-def _under(member: Placed) -> tuple[str, str]:
+def _under(member: Claim) -> tuple[str, str]:
     """Return what records must share that stand in one column: test samples follow from the data, and are no lie."""
     return member.record.keys.comparison, member.record.data.test_digest
 
 
-def _winner(members: Sequence[Placed]) -> Placed:
+def _winner(members: Sequence[Claim]) -> Claim:
     """Return a record of the kind that most have: first of what was measured here, then of what is less sure."""
     levels = sorted({member.origin.trust for member in members})
     count = Counter((_under(member), member.origin.trust) for member in members)
@@ -119,14 +119,14 @@ def _winner(members: Sequence[Placed]) -> Placed:
     return min(tied, key=lambda member: (*precedence(member)[:3], *precedence(member)[4:]))
 
 
-def _one_each(members: Sequence[Placed]) -> list[Placed]:
-    first: dict[tuple[str, str], Placed] = {}
+def _one_each(members: Sequence[Claim]) -> list[Claim]:
+    first: dict[tuple[str, str], Claim] = {}
     for member in members:
         first.setdefault((member.record.encoder.name, member.record.encoder.fingerprint), member)
     return list(first.values())
 
 
-def _meet(same: Sequence[Placed], others: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
+def _meet(same: Sequence[Claim], others: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
     """Add to records of one key those others whose test split is almost the same.
 
     Then all are scored on fewer samples. Only what is as sure as the best may do that to others: who could choose the
@@ -167,7 +167,7 @@ def difference(one: Record, other: Record) -> str:
     return "; ".join(found) or "another comparison key"
 
 
-def _cell(member: Placed) -> Cell:
+def _cell(member: Claim) -> Cell:
     record = member.record
     return Cell(
         value=record.score.value,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from virb.records.origins import Origin, moment
+from virb.records.origins import Provenance, moment
 from virb.records.record import Record, record_folder
 
 _SAME = 2e-3
@@ -14,13 +14,13 @@ _SAME = 2e-3
 interval is narrower."""
 
 
-class Placed(NamedTuple):
+class Claim(NamedTuple):
     """A record, where its samples lie, and where it came from."""
 
     record: Record
     folder: Path | None = None
     """None: its test split must be that of the others."""
-    origin: Origin = Origin()
+    origin: Provenance = Provenance()
 
     @property
     def strayed(self) -> bool:
@@ -30,7 +30,7 @@ class Placed(NamedTuple):
         return self.folder is not None and self.folder.name != home.name
 
 
-def precedence(member: Placed) -> tuple[tuple[int, int], bool, str, int, float]:
+def precedence(member: Claim) -> tuple[tuple[int, int], bool, str, int, float]:
     """Return what sorts records of one encoder, the one that stands first.
 
     Nothing that a record says of itself lifts it over one of better origin, nor over one that lies where it belongs.
@@ -47,9 +47,9 @@ def precedence(member: Placed) -> tuple[tuple[int, int], bool, str, int, float]:
     )
 
 
-def grouped(members: Iterable[Placed], key: Callable[[Record], Hashable]) -> list[list[Placed]]:
+def grouped(members: Iterable[Claim], key: Callable[[Record], Hashable]) -> list[list[Claim]]:
     """Return members by a key of their records, those of one key by precedence."""
-    groups: dict[Hashable, list[Placed]] = {}
+    groups: dict[Hashable, list[Claim]] = {}
     for member in members:
         groups.setdefault(key(member.record), []).append(member)
     return [sorted(group, key=precedence) for group in groups.values()]
@@ -60,7 +60,7 @@ def same_number(record: Record) -> tuple[str, str, str]:
     return record.encoder.fingerprint.lower(), record.task.name, record.keys.comparison
 
 
-def contradiction(first: Placed, other: Placed) -> str:
+def contradiction(first: Claim, other: Claim) -> str:
     """Return how a record contradicts one that goes before it; empty where seeds and numerics explain the difference.
 
     The interval is that of the record before: the other's may be as wide as whoever made it up wished.
@@ -77,7 +77,7 @@ def contradiction(first: Placed, other: Placed) -> str:
     )
 
 
-def contradictions(members: Iterable[Placed]) -> list[tuple[Placed, Placed, str]]:
+def contradictions(members: Iterable[Claim]) -> list[tuple[Claim, Claim, str]]:
     """Return, of the same encoder's records, each that contradicts the one that stands, with that one and how."""
     return [
         (group[0], other, text)

@@ -15,9 +15,9 @@ from virb.core.npz import LARGEST_ARRAYS, DamagedFile, read_arrays, read_bounded
 from virb.core.paths import reference_folder, user_path
 from virb.metrics import Metric
 from virb.metrics.stats import interval
-from virb.records.choice import Placed, grouped
+from virb.records.choice import Claim, grouped
 from virb.records.facts import MEASURED, hides_the_sample_world, misread
-from virb.records.origins import Entry, Origin, date_problems, entries, origin_of, sidecar
+from virb.records.origins import Provenance, VerdictLine, date_problems, entries, origin_of, sidecar
 from virb.records.published import SETS, Reference, read_references
 from virb.records.record import Record, Score, read_record
 
@@ -35,14 +35,14 @@ class Results:
     references: tuple[Reference, ...] = ()
     problems: tuple[str, ...] = ()
     """What was left out, and why."""
-    origins: tuple[Origin, ...] = ()
+    origins: tuple[Provenance, ...] = ()
     """Where each record came from; none where nothing is known of that, and all count as measured."""
 
     @property
-    def members(self) -> list[Placed]:
+    def members(self) -> list[Claim]:
         """Each record with its folder and its origin."""
-        origins = self.origins or (Origin(),) * len(self.records)
-        return [Placed(*parts) for parts in zip(self.records, self.folders, origins, strict=True)]
+        origins = self.origins or (Provenance(),) * len(self.records)
+        return [Claim(*parts) for parts in zip(self.records, self.folders, origins, strict=True)]
 
 
 def load(places: Iterable[str | Path]) -> Results:
@@ -50,14 +50,14 @@ def load(places: Iterable[str | Path]) -> Results:
 
     The first place is one's own: what others hold never takes the place of what it holds.
     """
-    read: list[Placed] = []
+    read: list[Claim] = []
     references: list[Reference] = []
     problems: list[str] = []
     for number, place in enumerate(dict.fromkeys(Path(_resolve(str(place))) for place in places)):
         found, wrong = read_references(place)
         references += found
         problems += wrong
-        known: dict[Path, dict[str, Entry]] = {}
+        known: dict[Path, dict[str, VerdictLine]] = {}
         for path in _record_files(place):
             try:
                 record = read_record(path)
@@ -67,7 +67,7 @@ def load(places: Iterable[str | Path]) -> Results:
                 continue
             if path.parent not in known:
                 known[path.parent] = entries(sidecar(path.parent.parent.parent, path.parent.name))
-            read.append(Placed(record, path.parent, origin_of(path, number, known[path.parent])))
+            read.append(Claim(record, path.parent, origin_of(path, number, known[path.parent])))
     kept, contradictions = _without_contradictions(read)
     return Results(
         tuple(member.record for member in kept),
@@ -163,7 +163,7 @@ def _value(metric: Metric, rows: np.ndarray) -> float:
     return float(metric.value(metric.totals(rows.astype(np.float64))))
 
 
-def _without_contradictions(read: list[Placed]) -> tuple[list[Placed], list[str]]:
+def _without_contradictions(read: list[Claim]) -> tuple[list[Claim], list[str]]:
     """Return which records stay: where the same run has two values of one origin, nobody knows which is right.
 
     One that lies where it belongs goes before those in other encoders' folders, whoever put them there.

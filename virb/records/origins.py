@@ -24,11 +24,11 @@ _TRUST: dict[Word, int] = {"measured": 0, "verified": 1, "consistent": 2, "chang
 _SIDECAR = "verdict.json"
 _SKEW = timedelta(days=1)
 """By how much two machines' clocks may differ."""
-Entry = dict[str, Any]
+VerdictLine = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """Where a record came from. Who has no verdict was measured, as far as its folder says."""
 
     place: int = 0
@@ -69,7 +69,7 @@ def sidecars(results: Path) -> list[Path]:
     return sorted((results / "submissions").glob(f"*/{_SIDECAR}"))
 
 
-def entries(path: Path) -> dict[str, Entry]:
+def entries(path: Path) -> dict[str, VerdictLine]:
     """Return what was found of an encoder's submitted records, by file; a line on records of others counts nothing."""
     try:
         found = json.loads(read_bounded(path, LARGEST_RECORD))["records"]
@@ -80,18 +80,18 @@ def entries(path: Path) -> dict[str, Entry]:
     return {name: one for name, one in named.items() if name.startswith(start) and "/" not in name[len(start) :]}
 
 
-def origin_of(record: Path, place: int = 0, known: Mapping[str, Entry] | None = None) -> Origin:
+def origin_of(record: Path, place: int = 0, known: Mapping[str, VerdictLine] | None = None) -> Provenance:
     """Return where a record's file came from; `known` are the entries of its encoder, if they were read already."""
     encoder = record.parent.name
     if known is None:
         known = entries(sidecar(record.parent.parent.parent, encoder))
     entry = known.get(f"records/{encoder}/{record.name}")
     if entry is None:
-        return Origin(place)
-    return Origin(place, _word(record, entry), str(entry.get("added", "")))
+        return Provenance(place)
+    return Provenance(place, _word(record, entry), str(entry.get("added", "")))
 
 
-def _word(record: Path, entry: Entry) -> Word:
+def _word(record: Path, entry: VerdictLine) -> Word:
     """Return what was found of these very bytes: a record that was changed since has no verdict."""
     for word in ("verified", "consistent"):
         if entry.get("verdict") == word:

@@ -13,13 +13,13 @@ from pathlib import Path
 from virb.core.errors import VirbError
 from virb.core.files import sha256_of
 from virb.core.paths import write_whole
-from virb.records.choice import Placed, contradictions
-from virb.records.origins import Entry, Origin, changing, entries, origin_of, sidecar, sidecars
+from virb.records.choice import Claim, contradictions
+from virb.records.origins import Provenance, VerdictLine, changing, entries, origin_of, sidecar, sidecars
 from virb.records.record import read_record
 from virb.submit.bundle import Bundle, open_bundle
 from virb.submit.verdict import WORDS, Verdict, as_text, worst
 
-_NEW = Origin(word="consistent", added="today")
+_NEW = Provenance(word="consistent", added="today")
 """Of records that are not in the folder yet: later than all that are."""
 
 
@@ -85,7 +85,7 @@ def _holds(path: Path, sha256: str) -> bool:
         return False
 
 
-def _joined(verdict: Verdict, before: Mapping[str, Entry], new: list[str]) -> dict[str, object]:
+def _joined(verdict: Verdict, before: Mapping[str, VerdictLine], new: list[str]) -> dict[str, object]:
     """Return a verdict with what was found before: of an encoder's other records, or better of the same ones.
 
     A record that was run again stays verified when the same bytes are later looked at without weights. One that was
@@ -113,17 +113,17 @@ def contradicting(path: Path, results: Path) -> list[str]:
 
 def _contradictions(bundle: Bundle, results: Path) -> list[str]:
     """Return where records of a bundle and others of the same network cannot both be right."""
-    there: dict[str, Placed] = {}
+    there: dict[str, Claim] = {}
     for path in sorted((results / "records").glob(f"*-{bundle.manifest.fingerprint[:8]}/*.json")):
         try:
-            there[f"records/{path.parent.name}/{path.name}"] = Placed(read_record(path), path.parent, origin_of(path))
+            there[f"records/{path.parent.name}/{path.name}"] = Claim(read_record(path), path.parent, origin_of(path))
         except VirbError:
             continue  # a board names it
     own = set()
     for one in bundle.members:
         known = there.get(one.file)
         name = one.file if known and known.record == one.record else f"bundle/{one.file}"
-        own.add(id(there.setdefault(name, Placed(one.record, None, _NEW))))
+        own.add(id(there.setdefault(name, Claim(one.record, None, _NEW))))
     return [text for first, other, text in contradictions(there.values()) if {id(first), id(other)} & own]
 
 
@@ -140,7 +140,7 @@ def verdicts(results: Path) -> dict[str, str]:
     }
 
 
-def _found(results: Path, path: Path) -> list[tuple[Entry, Origin | None]]:
+def _found(results: Path, path: Path) -> list[tuple[VerdictLine, Provenance | None]]:
     """Return what was found of an encoder's submitted records, and where those that are there stand today."""
     known = entries(path)
     places = [(entry, results / name) for name, entry in known.items()]

@@ -17,7 +17,7 @@ from virb.core.npz import DamagedFile
 from virb.core.paths import explain_write_errors
 from virb.encode.encoder import Encoder
 from virb.encode.load import check_encoder, load_encoder
-from virb.records.choice import Placed, contradictions
+from virb.records.choice import Claim, contradictions
 from virb.records.record import Record
 from virb.run.options import Options
 from virb.run.report import explained
@@ -86,7 +86,7 @@ def _whole(bundle: Bundle) -> Iterator[Finding]:
     ):
         if digests != getattr(manifest, name):
             yield broken(f"its manifest lists other {name} than its records")
-    for _, _, text in contradictions(Placed(record) for record in records):
+    for _, _, text in contradictions(Claim(record) for record in records):
         yield Finding("consistent", text)
     yield from _card(bundle.card, records, manifest.weights.sha256 if manifest.weights else None)
 

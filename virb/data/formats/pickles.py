@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from virb.core.errors import DataError
-from virb.core.pickles import Broken, Budget, Machine
+from virb.core.pickles import BrokenPickle, Budget, Machine
 
 _MOST_STEPS = 1_000_000
 """Three times those of CIFAR-100 in the most wordy protocol."""
@@ -26,7 +26,7 @@ def load_plain(content: bytes) -> Any:
     """Return what a pickle holds, if that is plain data and arrays; anything else is refused by name."""
     try:
         made = Machine(_Arrays(2 * len(content)), Budget(_MOST_STEPS + 1), plain=True).run(content)  # + 1 to stop
-    except Broken as error:
+    except BrokenPickle as error:
         raise DataError(str(error), _PLAIN) from error
     if isinstance(made, dict):
         return {key: value.values if isinstance(value, _Array) else value for key, value in made.items()}
@@ -42,13 +42,13 @@ class _Array:
     def fill(self, state: Any) -> None:
         """Take version, shape, kind, whether columns come first, and bytes."""
         if not isinstance(state, tuple) or len(state) != 5:
-            raise Broken("holds an array without shape, kind and bytes")
+            raise BrokenPickle("holds an array without shape, kind and bytes")
         _, shape, kind, columns, content = state
         sides = isinstance(shape, tuple) and all(type(side) is int and 0 <= side < 1 << 40 for side in shape)
         if not sides or len(shape) > 4 or not isinstance(kind, np.dtype) or not isinstance(content, bytes):
-            raise Broken("holds an array without shape, kind and bytes")
+            raise BrokenPickle("holds an array without shape, kind and bytes")
         if math.prod(shape) * kind.itemsize != len(content):
-            raise Broken(f"holds an array of {len(content):,} bytes that says it has others")
+            raise BrokenPickle(f"holds an array of {len(content):,} bytes that says it has others")
         self.values = np.frombuffer(content, kind).reshape(shape, order="F" if columns else "C")
 
 
@@ -72,7 +72,7 @@ class _Arrays:
             return _kind(*arguments[:1])
         if dotted == "_codecs.encode":
             return self._encoded(*arguments)
-        raise Broken(f"is broken (a call of {dotted})")
+        raise BrokenPickle(f"is broken (a call of {dotted})")
 
     def built(self, target: Any, state: Any) -> None:
         """Fill an array; the state of a kind of numbers has flags that make numpy follow numbers as pointers."""
@@ -81,7 +81,7 @@ class _Arrays:
         if isinstance(target, _Array):
             target.fill(state)
         elif not isinstance(target, np.dtype):
-            raise Broken(f"is broken (a state for a {type(target).__name__})")
+            raise BrokenPickle(f"is broken (a state for a {type(target).__name__})")
 
     def referred(self, identity: Any) -> Any:
         """Refuse it."""
@@ -96,14 +96,14 @@ class _Arrays:
             raise DataError(f"asks for the text encoding {found!r}", "latin1 only")
         self.room -= len(text)  # one text can be asked for again and again
         if self.room < 0:
-            raise Broken("asks for more bytes than it is long")
+            raise BrokenPickle("asks for more bytes than it is long")
         return text.encode("latin1")
 
 
 def _kind(name: object) -> np.dtype[Any]:
     """Return a kind of numbers by its name."""
     if not isinstance(name, str | bytes):
-        raise Broken("is broken (a kind of numbers without a name)")
+        raise BrokenPickle("is broken (a kind of numbers without a name)")
     text = name.decode("latin1") if isinstance(name, bytes) else name
     if text not in _KINDS:
         raise DataError(f"asks for an array of {text[:40]!r}", _PLAIN)

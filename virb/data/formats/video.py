@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,10 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from virb.core.errors import DataError, VirbError
+from virb.core.errors import DataError
 from virb.core.files import open_file
-from virb.data.common import complaint, names_in
+from virb.data.common import names_in
 from virb.data.formats.claims import too_large
+from virb.data.pictures import explained
 
 FRAMES = 6
 """Of each clip: from the middles of its six parts."""
@@ -59,7 +58,7 @@ def refuse_without_decoder(title: str) -> None:
 
 def read_frame(path: Path, row: int) -> Image.Image:
     """Return one of the six frames of a video."""
-    with _explained(path):
+    with explained(path, "a video", "a whole MP4 or other video", "fetch this clip again"):
         stat = path.stat()
         return Image.fromarray(_frames(path, stat.st_size, stat.st_mtime_ns)[row])
 
@@ -69,21 +68,6 @@ def _frames(path: Path, _size: int, _changed: int) -> tuple[np.ndarray, ...]:
     """Return the six frames [H, W, 3] of a video, kept while they are asked for one after another."""
     refuse_without_decoder(str(path))
     return _decode(path)
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Say of whatever goes wrong that the video cannot be read: damage makes its decoder fail in almost any way."""
-    try:
-        yield
-    except VirbError:
-        raise
-    except Exception as error:
-        raise DataError(
-            f"{path} cannot be read as a video: {complaint(error)}",
-            "a whole MP4 or other video",
-            "fetch this clip again",
-        ) from error
 
 
 def _decode(path: Path) -> tuple[np.ndarray, ...]:

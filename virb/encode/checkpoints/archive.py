@@ -25,7 +25,7 @@ _TAILS = (0, 12, 16, 20, 24)
 
 
 @dataclass(frozen=True)
-class Entry:
+class ZipEntry:
     """One stored part of an archive, and where its bytes lie."""
 
     start: int
@@ -34,7 +34,7 @@ class Entry:
     stored: bool
 
 
-def entries_of(stream: IO[bytes]) -> dict[str, Entry]:
+def entries_of(stream: IO[bytes]) -> dict[str, ZipEntry]:
     """Return the entries of one whole archive; anything before, between or behind them is an error."""
     with zipfile.ZipFile(stream) as archive:
         infos = archive.infolist()
@@ -82,7 +82,7 @@ def _directory(stream: IO[bytes], count: int) -> int:
     return int(start)
 
 
-def _checked(stream: IO[bytes], infos: list[zipfile.ZipInfo], end: int) -> Iterator[tuple[str, Entry]]:
+def _checked(stream: IO[bytes], infos: list[zipfile.ZipInfo], end: int) -> Iterator[tuple[str, ZipEntry]]:
     """Yield every entry as its own header and the directory tell alike, one right behind the other from byte 0."""
     ordered = sorted(infos, key=lambda info: info.header_offset)
     starts = [info.header_offset for info in ordered]
@@ -93,7 +93,7 @@ def _checked(stream: IO[bytes], infos: list[zipfile.ZipInfo], end: int) -> Itera
         if behind - start - info.compress_size not in (_TAILS if info.flag_bits & _DESCRIBED else _TAILS[:1]):
             raise NotRead(f"bytes of its archive belong to no entry, or to two, at {cut(info.filename)}")
         stored = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED
-        yield info.filename, Entry(start, info.file_size, info.CRC, stored)
+        yield info.filename, ZipEntry(start, info.file_size, info.CRC, stored)
 
 
 def _start(stream: IO[bytes], info: zipfile.ZipInfo) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import IO, Any
 
-from virb.core.pickles import LONGEST_NAME, Broken, Budget, Inert, Machine, Name, call, enter
+from virb.core.pickles import LONGEST_NAME, BrokenPickle, Budget, Inert, Machine, Name, call, enter
 from virb.core.text import cut
 from virb.encode.checkpoints.harmless import ALIASES, MAPPINGS, PARAMETERS, REBUILD, STORAGES, SUBCLASS, is_known
 
@@ -61,7 +61,7 @@ def read_pickle(stream: IO[bytes], budget: Budget, storages: dict[str, Storage] 
         return Machine(_Tensors(budget, {} if storages is None else storages), budget).run(stream)
     except (NotRead, Refused):
         raise
-    except Broken as error:
+    except BrokenPickle as error:
         raise NotRead(f"its pickle {error}") from error
     except Exception as error:  # bytes of a stranger can break a reader in any way
         raise NotRead(f"its pickle is broken ({type(error).__name__})") from error

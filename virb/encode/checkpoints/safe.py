@@ -24,7 +24,7 @@ import torch
 from virb.core.errors import CheckpointError
 from virb.core.pickles import Budget
 from virb.core.text import cut
-from virb.encode.checkpoints.archive import Entry, entries_of
+from virb.encode.checkpoints.archive import ZipEntry, entries_of
 from virb.encode.checkpoints.machine import (
     BITS,
     DIMENSIONS,
@@ -267,7 +267,7 @@ def _read_zip(path: Path, budget: Budget) -> Contents:
     return Contents(kind, *_flat(content, _resolver(place)))
 
 
-def _read(stream: IO[bytes], entry: Entry, most: int | None = None) -> bytes:
+def _read(stream: IO[bytes], entry: ZipEntry, most: int | None = None) -> bytes:
     stream.seek(entry.start)
     return stream.read(entry.size if most is None else min(most, entry.size))
 
