@@ -9,7 +9,7 @@ import numpy as np
 
 from virb.leaderboard.board import Board, Cell, Column, Row
 from virb.leaderboard.columns import column, columns_of, ordered, settled, unknown
-from virb.leaderboard.intersect import common_ids, may_meet, on_intersection, read_samples, shares
+from virb.leaderboard.intersect import may_meet, on_intersection, read_samples, shares
 from virb.leaderboard.overlap import overlap
 from virb.leaderboard.standing import standings
 from virb.records.choice import Claim, contradictions, grouped, precedence, same_number
@@ -127,10 +127,9 @@ def _one_each(members: Sequence[Claim]) -> list[Claim]:
 
 
 def _meet(same: Sequence[Claim], others: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
-    """Add to records of one key those others whose test split is almost the same.
+    """Add to records of one key those others whose test split is almost the same, scored on what they share with it.
 
-    Then all are scored on fewer samples. Only what is as sure as the best may do that to others: who could choose the
-    samples that are lacking could choose those on which others are right.
+    They have to be as sure as the best: enough of others could make their own split the usual one.
     """
     best = min(member.origin.trust for member in same)
     near = [one for one in others if one.origin.trust <= best and may_meet(one.record, same[0].record)]
@@ -139,13 +138,11 @@ def _meet(same: Sequence[Claim], others: Sequence[Claim]) -> tuple[list[Claim], 
     close = [one for one in near if first and (its := read[id(one)]) and shares(first, its)]
     if not close or not all(read[id(member)] for member in same):  # without everyone's samples there are no common ones
         return list(same), list(others)
-    sure = [read[id(member)] for member in (*same, *close) if member.origin.trust <= best]
-    wanted = common_ids([one for one in sure if one])
-    together = [(one, its) for one in (*same, *close) if (its := read[id(one)]) and np.isin(wanted, its.ids).all()]
+    together = [(one, its) for one in (*same, *close) if (its := read[id(one)])]
     joined = on_intersection([member.record for member, _ in together], [its for _, its in together])
     scored = [member._replace(record=record) for (member, _), record in zip(together, joined, strict=True)]
-    kept = {id(member) for member, _ in together}
-    return scored, [member for member in (*same, *others) if id(member) not in kept]
+    kept = {id(member) for member in close}
+    return scored, [member for member in others if id(member) not in kept]
 
 
 def difference(one: Record, other: Record) -> str:

@@ -73,14 +73,6 @@ def shares(one: KeptSamples, other: KeptSamples) -> bool:
     return bool((one.targets[mine] == other.targets[theirs]).all())
 
 
-def common_ids(samples: Sequence[KeptSamples]) -> np.ndarray:
-    """Return the test ids that all have, sorted."""
-    ids = samples[0].ids
-    for other in samples[1:]:
-        ids = np.intersect1d(ids, other.ids)
-    return ids
-
-
 def on_intersection(records: Sequence[Record], samples: Sequence[KeptSamples]) -> list[Record]:
     """Return the records, those that lost a few samples scored on what they share with the split that most have.
 
